@@ -1,0 +1,1 @@
+"""The constructs that the stacks wire together, one to a file."""
