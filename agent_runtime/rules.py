@@ -1,0 +1,118 @@
+"""The kinds of text that a blueprint, an environment or a gateway file holds, each with the rule that it keeps."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from agent_runtime.strict import broken_rule
+
+# Semantic Versioning 2.0.0, https://semver.org, without the named groups of its suggested expression.
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?",
+    re.ASCII,
+)
+_ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110, section 5.6.2: token
+_SECRET_SHAPES = re.compile(
+    r"(?:sk|pk|rk|xai|hf|gsk|ghp|gho|github_pat|glpat|xox[abprs])[-_]\S{8,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|AIza\S{20,}|eyJ\S{20,}|Bearer\s+\S+"
+    r"|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=]{32,}",
+)
+# Set by the client itself, or able to redirect the request or replace the key: `Authorization` in the extra headers
+# overrides the api key without a word (seen with the openai client).
+_RESERVED_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "cookie"})
+_RESERVED_PREFIXES = ("x-amz-", "x-amzn-", "proxy-")
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+
+def looks_like_secret(text: str) -> bool:
+    """Tell whether a text has the shape of a key or token, so that no message quotes it."""
+    return _SECRET_SHAPES.search(text) is not None
+
+
+def _check_env_name(name: str) -> str:
+    # The value is never quoted: a key pasted in place of its name is the most likely mistake here.
+    if looks_like_secret(name):
+        raise broken_rule(
+            "looks like a secret itself, not like the name of a variable",
+            "write a name such as OPENAI_API_KEY, keep the value in Secrets Manager (strandline secrets set NAME), "
+            "and replace the key: it has been in a file",
+        )
+    if not _ENV_NAME.fullmatch(name):
+        raise broken_rule(
+            "is not the name of an environment variable",
+            "use capital letters, digits and '_', 64 characters at most, for example OPENAI_API_KEY",
+        )
+    return name
+
+
+def _check_header_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise broken_rule(
+            "is not the name of an HTTP header",
+            "use letters, digits and '-', 128 characters at most, for example CF-Access-Client-Id",
+        )
+    lowered = name.lower()
+    if lowered in _RESERVED_HEADERS or lowered.startswith(_RESERVED_PREFIXES):
+        hint = "name the key's variable in api_key_env" if lowered == "authorization" else "remove it"
+        raise broken_rule(f"{name} is a header that the client sets itself", hint)
+    return name
+
+
+def _check_semver(version: str) -> str:
+    if not _SEMVER.fullmatch(version):
+        raise broken_rule("is not a semantic version", "write three numbers, for example 1.0.0 or 1.2.0-beta.1")
+    return version
+
+
+def _check_visible(text: str, allowed: str = "") -> str:
+    for character in text:
+        if unicodedata.category(character) in _INVISIBLE and character not in allowed:
+            raise broken_rule(
+                f"holds the invisible character U+{ord(character):04X}",
+                "remove it; it may have come in with a copy from a web page",
+            )
+    return text
+
+
+def _check_line(text: str) -> str:
+    if not text.strip():
+        raise broken_rule("is empty", "write a text")
+    return _check_visible(text)
+
+
+def _check_token(text: str) -> str:
+    _check_line(text)
+    if "${" in text:
+        raise broken_rule("holds ${...}, which this version does not expand", "write the value itself")
+    if any(character.isspace() for character in text):
+        raise broken_rule("holds a space", "remove it")
+    return text
+
+
+EnvName = Annotated[str, AfterValidator(_check_env_name)]
+"""The name of an environment variable, which is also the name of its secret."""
+
+HeaderName = Annotated[str, AfterValidator(_check_header_name)]
+"""The name of an HTTP request header that a blueprint may set."""
+
+SemVer = Annotated[str, StringConstraints(max_length=64), AfterValidator(_check_semver)]
+"""A semantic version, such as 1.0.0."""
+
+Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_line)]
+"""One line for people to read: not empty, nothing invisible in it."""
+
+Token = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_token)]
+"""A word that is sent on as it is, such as a model id: no space in it."""
+
+Text = Annotated[
+    str, StringConstraints(max_length=4096), AfterValidator(lambda text: _check_visible(text, allowed="\n\t"))
+]
+"""A text of several lines for people to read."""
