@@ -1,0 +1,68 @@
+"""What the deployment tells the handler: pointers in the environment, never a value of a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_runtime.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REQUIRED = ("STRANDLINE_ENVIRONMENT", "STRANDLINE_EXECUTION_MODE", "STRANDLINE_BUNDLE", "STRANDLINE_SECRETS")
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """The runtime's environment variables, read once at start.
+
+    Attributes:
+        environment: Name of the environment, such as `production`.
+        execution_mode: `simulation`, `staging` or `production`.
+        bundle: Where the agent's bundle lies, `s3://<bucket>/<sha256>.json`.
+        secret_prefix: What stands before a variable's name in its secret's name, such as `strandline/production/`.
+        gateway_url: Address of the gateway that this environment deploys, if the agent uses it.
+        gateway_key: Variable whose secret opens that gateway, for a blueprint that names no key of its own.
+        host: Address to serve on; AgentCore calls all interfaces, the local cloud names a loopback address.
+        port: Port to serve on; AgentCore's contract says 8080.
+    """
+
+    environment: str
+    execution_mode: str
+    bundle: str
+    secret_prefix: str
+    gateway_url: str | None
+    gateway_key: str | None
+    host: str
+    port: int
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> RuntimeSettings:
+        """Reads the settings.
+
+        Args:
+            variables: The process's environment.
+
+        Returns:
+            The settings.
+
+        Raises:
+            EnvironmentFault: A variable that the deployment sets is missing.
+        """
+        missing = [name for name in _REQUIRED if not variables.get(name)]
+        if missing:
+            raise EnvironmentFault(
+                f"The environment variables {', '.join(missing)} are not set: "
+                "this handler is started by the runtime that `cdk deploy` creates, which sets them."
+            )
+        return cls(
+            environment=variables["STRANDLINE_ENVIRONMENT"],
+            execution_mode=variables["STRANDLINE_EXECUTION_MODE"],
+            bundle=variables["STRANDLINE_BUNDLE"],
+            secret_prefix=variables["STRANDLINE_SECRETS"],
+            gateway_url=variables.get("STRANDLINE_GATEWAY_URL") or None,
+            gateway_key=variables.get("STRANDLINE_GATEWAY_KEY") or None,
+            host=variables.get("STRANDLINE_HOST", "0.0.0.0"),  # noqa: S104 - AgentCore's contract; the microVM is the wall
+            port=int(variables.get("STRANDLINE_PORT", "8080")),
+        )
