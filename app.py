@@ -1,0 +1,33 @@
+"""The CDK app: environments x blueprints, one `cdk.Stage` for each environment.
+
+    cdk deploy 'Production/*'                     one environment
+    cdk synth '**'                                all of them (the bare form passes over errors in stages)
+    cdk deploy 'Local/*' -c environment=local     synthesises that one only, which is faster
+    -c environments=FILE  -c blueprints=FOLDER    other inputs
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from agent_runtime.errors import StrandlineError
+from strandline.toolchain import node_bin
+
+try:
+    # jsii takes whatever node is on the PATH, supported or not.
+    os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
+    import aws_cdk as cdk
+
+    from stacks.project import Inputs, build_app
+
+    app = cdk.App()
+    context = app.node.try_get_context
+    inputs = Inputs(
+        environments=Path(context("environments") or "environments.yaml"),
+        blueprints=Path(context("blueprints") or "blueprints"),
+        home=Path(os.environ.get("STRANDLINE_HOME", ".strandline")),
+    )
+    build_app(app, inputs, only=context("environment")).synth()
+except StrandlineError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)

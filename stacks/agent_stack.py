@@ -1,0 +1,176 @@
+"""One agent in one environment: its AgentCore runtime, role, log group and the endpoint `live`.
+
+L1 constructs on purpose: the L2 runtime brings a role and grants of its own, and a thousand agents feel its cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_bedrockagentcore as agentcore
+from aws_cdk import aws_iam as iam
+
+from agent_runtime.bundle import build_bundle
+from gateway.settings import MASTER_KEY
+from stacks.assets import add_bytes, add_code_artefact
+from stacks.base import EnvironmentStack, permissions_boundary_arn
+from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy
+from stacks.nag import acknowledge
+from stacks.secrets_stack import secret_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from constructs import Construct
+
+    from agent_runtime.loader import LoadedBlueprint
+    from stacks.assets import S3Object
+    from stacks.environments import Environment
+    from stacks.packaging import CodeArtefact
+
+LIVE = "live"
+"""The endpoint that callers use; DEFAULT would follow every new version at once."""
+
+_PLATFORM_VERSION = "V2"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What agents of an environment share.
+
+    Attributes:
+        gateway_url: Address of the environment's gateway, if it has one.
+        subnet_ids: Subnets of agents with network mode PRIVATE.
+        security_group_ids: Security groups of the same.
+    """
+
+    gateway_url: str | None
+    subnet_ids: Sequence[str]
+    security_group_ids: Sequence[str]
+
+
+class AgentStack(EnvironmentStack):
+    """One agent.
+
+    Args:
+        scope: The environment's stage.
+        construct_id: Id in the stage.
+        environment: The environment.
+        agent: The agent with its prompt.
+        artefact: The code that it runs on.
+        surroundings: What it shares with the environment's other agents.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        agent: LoadedBlueprint,
+        artefact: CodeArtefact,
+        surroundings: Surroundings,
+    ) -> None:
+        blueprint = agent.blueprint
+        super().__init__(scope, construct_id, environment=environment, description=f"agent {blueprint.id}")
+        self._blueprint = blueprint
+        self._surroundings = surroundings
+        self._runtime_name = blueprint.runtime_name(environment.name)
+        bundle = build_bundle(agent)
+        code = add_code_artefact(self, artefact)
+        bundle_object = add_bytes(self, bundle.content, sha256=bundle.sha256, suffix=".json")
+        role = self._build_role(code, bundle_object)
+        runtime = self._build_runtime(role, code, artefact, bundle_object)
+        self._build_live_endpoint(runtime)
+        cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
+
+    @property
+    def _secret_variables(self) -> list[str]:
+        own = list(self._blueprint.secret_names)
+        return [*own, MASTER_KEY] if self._uses_gateway_key else own
+
+    @property
+    def _uses_gateway_key(self) -> bool:
+        return self._blueprint.uses_gateway and self._blueprint.model.api_key_env is None
+
+    def _build_role(self, code: S3Object, bundle: S3Object) -> iam.CfnRole:
+        needs = RoleNeeds(self._runtime_name, (code, bundle), self._secret_variables)
+        role = iam.CfnRole(
+            self,
+            "ExecutionRole",
+            assume_role_policy_document=trust_policy(self.target, self._runtime_name),
+            description=f"Execution role of the agent {self._blueprint.id} in {self.target.name}",
+            permissions_boundary=permissions_boundary_arn(self.target),
+            policies=[
+                iam.CfnRole.PolicyProperty(
+                    policy_name="Agent", policy_document=permissions_policy(self.target, self._blueprint, needs)
+                )
+            ],
+        )
+        return role
+
+    def _build_runtime(
+        self, role: iam.CfnRole, code: S3Object, artefact: CodeArtefact, bundle: S3Object
+    ) -> agentcore.CfnRuntime:
+        limits = self._blueprint.runtime
+        return agentcore.CfnRuntime(
+            self,
+            "Runtime",
+            agent_runtime_name=self._runtime_name,
+            description=self._blueprint.description or self._blueprint.name,
+            role_arn=role.attr_arn,
+            platform_version=_PLATFORM_VERSION,
+            protocol_configuration=limits.protocol,
+            lifecycle_configuration={"idle_runtime_session_timeout": limits.idle_timeout_minutes * 60},
+            network_configuration=self._network_configuration(),
+            agent_runtime_artifact={
+                "code_configuration": {
+                    "code": {"s3": {"bucket": code.bucket, "prefix": code.key}},
+                    "entry_point": ["main.py"],
+                    "runtime": artefact.target.agentcore_runtime,
+                }
+            },
+            environment_variables=self._environment_variables(bundle),
+            tags={"strandline:agent": self._blueprint.id, "strandline:version": self._blueprint.version},
+        )
+
+    def _network_configuration(self) -> dict[str, object]:
+        if self._blueprint.network_mode == "PUBLIC":
+            return {"network_mode": "PUBLIC"}
+        return {
+            "network_mode": "VPC",
+            "network_mode_config": {
+                "subnets": list(self._surroundings.subnet_ids),
+                "security_groups": list(self._surroundings.security_group_ids),
+            },
+        }
+
+    def _environment_variables(self, bundle: S3Object) -> dict[str, str]:
+        """Pointers only: whoever may call GetAgentRuntime reads these, and platform V2 takes 1.5 KB in all."""
+        variables = {
+            "STRANDLINE_ENVIRONMENT": self.target.name,
+            "STRANDLINE_EXECUTION_MODE": self.target.execution_mode,
+            "STRANDLINE_BUNDLE": bundle.uri,
+            "STRANDLINE_SECRETS": secret_prefix(self.target),
+        }
+        if self._blueprint.uses_gateway and self._surroundings.gateway_url:
+            variables["STRANDLINE_GATEWAY_URL"] = self._surroundings.gateway_url
+        if self._uses_gateway_key:
+            variables["STRANDLINE_GATEWAY_KEY"] = MASTER_KEY
+        return variables
+
+    def _build_live_endpoint(self, runtime: agentcore.CfnRuntime) -> None:
+        endpoint = agentcore.CfnRuntimeEndpoint(
+            self,
+            "Live",
+            name=LIVE,
+            agent_runtime_id=runtime.attr_agent_runtime_id,
+            agent_runtime_version=runtime.attr_agent_runtime_version,
+        )
+        # AgentCore would make the group without a retention at the first line that it writes.
+        group = self.add_log_group(
+            "LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime.attr_agent_runtime_id}-{LIVE}"
+        )
+        endpoint.add_dependency(group)

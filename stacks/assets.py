@@ -1,0 +1,95 @@
+"""Puts files that are already content-addressed into the cloud assembly, under their own hash.
+
+`aws_s3_assets.Asset` would hash every file again and make a construct for each; a thousand agents feel that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+
+if TYPE_CHECKING:
+    from stacks.packaging import CodeArtefact
+
+
+@dataclass(frozen=True, slots=True)
+class S3Object:
+    """Where the CDK CLI uploads a file before it deploys the stack.
+
+    Attributes:
+        bucket: Name of the bucket.
+        key: Key of the object, its SHA-256 and its suffix.
+    """
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """The object as `s3://bucket/key`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def arn(self) -> str:
+        """The ARN of this one object."""
+        return f"arn:{cdk.Aws.PARTITION}:s3:::{self.bucket}/{self.key}"
+
+
+def add_bytes(stack: cdk.Stack, content: bytes, *, sha256: str, suffix: str) -> S3Object:
+    """Adds a small file to a stack's assets.
+
+    Args:
+        stack: The stack that needs the file.
+        content: The file.
+        sha256: Hash of the content.
+        suffix: Suffix of the key, such as `.json`.
+
+    Returns:
+        Where the file will lie.
+    """
+    staged = _staging_folder(stack) / f"asset.{sha256}{suffix}"
+    if not staged.exists():
+        staged.write_bytes(content)
+    return _register(stack, staged, sha256)
+
+
+def add_code_artefact(stack: cdk.Stack, artefact: CodeArtefact) -> S3Object:
+    """Adds the code artefact to a stack's assets; the assembly holds it once, however many stacks add it.
+
+    Args:
+        stack: The stack that needs the artefact.
+        artefact: The built zip.
+
+    Returns:
+        Where the zip will lie.
+    """
+    staged = _staging_folder(stack) / f"asset.{artefact.sha256}.zip"
+    if not staged.exists():
+        try:
+            os.link(artefact.path, staged)
+        except OSError:  # another file system
+            shutil.copyfile(artefact.path, staged)
+    return _register(stack, staged, artefact.sha256)
+
+
+def _staging_folder(stack: cdk.Stack) -> Path:
+    stage = cdk.Stage.of(stack)
+    if stage is None:
+        raise ValueError("the stack is in no stage")
+    return Path(stage.asset_outdir)
+
+
+def _register(stack: cdk.Stack, staged: Path, sha256: str) -> S3Object:
+    stage = cdk.Stage.of(stack)
+    location = stack.synthesizer.add_file_asset(
+        source_hash=sha256,
+        # The manifest is read from the stage's folder; a relative path keeps the assembly portable.
+        file_name=os.path.relpath(staged, stage.outdir if stage else staged.parent),
+        packaging=cdk.FileAssetPackaging.FILE,
+    )
+    return S3Object(bucket=location.bucket_name, key=location.object_key)

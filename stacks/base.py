@@ -1,0 +1,84 @@
+"""What all stacks of an environment have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from stacks.environments import Environment
+
+
+class EnvironmentStack(cdk.Stack):
+    """A stack of one environment: its tags, its removal policy, its permissions boundary.
+
+    Args:
+        scope: The environment's stage.
+        construct_id: Id in the stage.
+        environment: The environment.
+        description: What the stack holds.
+        stateful: Whether losing the stack would lose data; where the environment retains data it is then protected.
+
+    Attributes:
+        target: The environment.
+        removal_policy: What becomes of data when the stack goes.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        description: str,
+        stateful: bool = False,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"Strandline: {description} ({environment.name})",
+            tags={**environment.tags, "strandline:environment": environment.name},
+            termination_protection=stateful and environment.retains,
+        )
+        self.target = environment
+        self.removal_policy = cdk.RemovalPolicy.RETAIN if environment.retains else cdk.RemovalPolicy.DESTROY
+
+    def add_log_group(self, construct_id: str, *, name: str | None = None) -> logs.CfnLogGroup:
+        """Adds a log group with the environment's retention and key.
+
+        Args:
+            construct_id: Id in the stack.
+            name: Name of the group; CloudFormation makes one where none is given.
+
+        Returns:
+            The log group.
+        """
+        group = logs.CfnLogGroup(
+            self,
+            construct_id,
+            log_group_name=name,
+            retention_in_days=self.target.log_retention_days,
+            kms_key_id=self.target.kms_key_arn,
+        )
+        group.apply_removal_policy(self.removal_policy)
+        return group
+
+    def bound_roles(self) -> None:
+        """Puts the environment's permissions boundary on every role below this stack."""
+        boundary = permissions_boundary_arn(self.target)
+        if boundary:
+            iam.PermissionsBoundary.of(self).apply(iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary))
+
+
+def permissions_boundary_arn(environment: Environment) -> str | None:
+    """Gives the ARN of the environment's permissions boundary, which may be configured by its name."""
+    boundary = environment.permissions_boundary
+    if boundary is None or boundary.startswith("arn:"):
+        return boundary
+    return f"arn:{cdk.Aws.PARTITION}:iam::{environment.account}:policy/{boundary}"
+

@@ -1,0 +1,116 @@
+"""The execution role of an agent, built from its blueprint: what it needs and nothing else.
+
+The L2's default role reads the whole asset bucket, every runtime's log group and every workload identity's tokens.
+The policy is data; a test evaluates it for all pairs of agents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+
+from stacks.bedrock_models import model_arns
+from stacks.secrets_stack import secret_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_runtime.blueprint import Blueprint
+    from stacks.assets import S3Object
+    from stacks.environments import Environment
+
+Statement = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleNeeds:
+    """What an agent reads.
+
+    Attributes:
+        runtime_name: Name of its AgentCore runtime.
+        objects: The code artefact and the bundle in S3.
+        variables: Variables whose secrets it reads.
+    """
+
+    runtime_name: str
+    objects: Sequence[S3Object]
+    variables: Sequence[str]
+
+
+def trust_policy(environment: Environment, runtime_name: str) -> dict[str, Any]:
+    """Lets AgentCore, for this runtime of this account only, take the role ("IAM permissions for AgentCore Runtime")."""
+    arn = f"arn:{cdk.Aws.PARTITION}:bedrock-agentcore:{environment.region}:{environment.account}:runtime/{runtime_name}-*"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "bedrock-agentcore.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": environment.account},
+            "ArnLike": {"aws:SourceArn": arn},
+        },
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def permissions_policy(environment: Environment, blueprint: Blueprint, needs: RoleNeeds) -> dict[str, Any]:
+    """Grants what the agent's blueprint needs.
+
+    Args:
+        environment: The environment.
+        blueprint: The agent.
+        needs: What it reads.
+
+    Returns:
+        An IAM policy document.
+    """
+    statements = [
+        _allow("Code", ["s3:GetObject"], [thing.arn for thing in needs.objects]),
+        *_logs(environment, needs.runtime_name),
+        *_telemetry(),
+    ]
+    if needs.variables:
+        arns = [f"{secret_arn(environment, variable)}-??????" for variable in needs.variables]
+        statements.append(_allow("Secrets", ["secretsmanager:GetSecretValue"], arns))
+        if environment.kms_key_arn:
+            statements.append(_allow("SecretsKey", ["kms:Decrypt"], [environment.kms_key_arn]))
+    if blueprint.model.provider == "bedrock":
+        arns = model_arns(
+            blueprint.model.model_id,
+            partition=cdk.Aws.PARTITION,
+            region=environment.region,
+            account=environment.account,
+        )
+        statements.append(_allow("Models", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], arns))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(sid: str, actions: list[str], resources: list[str], **more: Any) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+
+def _logs(environment: Environment, runtime_name: str) -> list[Statement]:
+    # AgentCore names a runtime's log groups <name>-<id>-<endpoint>; no name holds a hyphen, so no other agent's begins so.
+    group = (
+        f"arn:{cdk.Aws.PARTITION}:logs:{environment.region}:{environment.account}:"
+        f"log-group:/aws/bedrock-agentcore/runtimes/{runtime_name}-*"
+    )
+    return [
+        _allow("LogGroups", ["logs:CreateLogGroup", "logs:DescribeLogStreams"], [group]),
+        _allow("LogStreams", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{group}:log-stream:*"]),
+    ]
+
+
+def _telemetry() -> list[Statement]:
+    # X-Ray and CloudWatch metrics know no resources; the namespace is the limit that there is.
+    traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+    return [
+        _allow("Traces", traces, ["*"]),
+        _allow(
+            "Metrics",
+            ["cloudwatch:PutMetricData"],
+            ["*"],
+            Condition={"StringEquals": {"cloudwatch:namespace": "bedrock-agentcore"}},
+        ),
+    ]

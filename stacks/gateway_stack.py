@@ -1,0 +1,68 @@
+"""The environment's gateway: one LiteLLM proxy for all of its agents."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+
+from gateway.compile import compile_config
+from gateway.settings import MASTER_KEY
+from stacks.assets import add_bytes
+from stacks.base import EnvironmentStack
+from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from gateway.settings import GatewaySettings
+    from stacks.environments import Environment
+    from stacks.network_stack import NetworkStack
+
+
+class GatewayStack(EnvironmentStack):
+    """LiteLLM with the compiled `gateway.yaml`.
+
+    Args:
+        scope: The environment's stage.
+        construct_id: Id in the stage.
+        environment: The environment.
+        network: The network that it stands in.
+        settings: The user's `gateway.yaml`.
+
+    Attributes:
+        url: Address for the agents.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        network: NetworkStack,
+        settings: GatewaySettings,
+    ) -> None:
+        super().__init__(scope, construct_id, environment=environment, description="LiteLLM gateway")
+        content = compile_config(settings).encode()
+        config = add_bytes(self, content, sha256=hashlib.sha256(content).hexdigest(), suffix=".yaml")
+        group = self.add_log_group("Logs", name=f"/strandline/{environment.name}/gateway")
+        service = LiteLLMService(
+            self,
+            "LiteLLM",
+            environment=environment,
+            network=GatewayNetwork(
+                vpc=network.vpc,
+                subnets=ec2.SubnetSelection(subnets=network.subnets.subnets),
+                clients=network.agent_security_group,
+            ),
+            config=config,
+            secrets=[MASTER_KEY, *settings.secret_names],
+            log_group=logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref),
+        )
+        self.url = service.url
+        self.bound_roles()
+        cdk.CfnOutput(self, "Url", value=self.url, description="Address of the gateway inside the VPC")
