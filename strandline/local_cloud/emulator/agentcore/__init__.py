@@ -1,0 +1,1 @@
+"""AgentCore: runtimes and endpoints as the service keeps them, and one process for each session."""

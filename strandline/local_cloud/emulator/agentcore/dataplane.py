@@ -1,0 +1,230 @@
+# mypy: disable-error-code="import-not-found"
+"""InvokeAgentRuntime and StopRuntimeSession, and the control plane's create, update and delete, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.concurrency import run_reentrant
+from ministack.core.responses import StreamingResponse, error_response_json, json_response
+from ministack.services import bedrock_agentcore as service
+
+from ..context import Context
+from . import relay
+from .control import Conflict, NotFound, Runtimes, read
+from .session import Session, StartFailure
+from .sessions import SessionManager
+from .shapes import Body, Invalid
+
+Response = tuple[int, dict[str, str], Any]
+Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Response]]
+
+_SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
+_CUSTOM_PREFIX = "x-amzn-bedrock-agentcore-runtime-custom-"
+_SESSION_LENGTH = range(33, 257)
+_ERROR_STATUS = 400
+_FORWARDED = (
+    "content-type",
+    "accept",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "x-amzn-bedrock-agentcore-runtime-user-id",
+    "x-amzn-trace-id",
+    "traceparent",
+    "tracestate",
+    "baggage",
+)
+_RETURNED = (
+    "content-type",
+    "content-length",
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "x-amzn-trace-id",
+    "traceparent",
+    "tracestate",
+    "baggage",
+)
+_CALL = re.compile(r"/runtimes/(?P<arn>.+)/(?P<verb>invocations|stopruntimesession)/?")
+_RUNTIME = re.compile(r"/runtimes(?:/(?P<id>[^/]+))?/?")
+
+
+def install(context: Context) -> None:
+    """Put our operations before MiniStack's, and its policy check on those that it does not know."""
+    operations = Operations(context.sessions, context.settings.limits.invocation)
+    inner: Handler = service.handle_request
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        answer = await operations.handle(method, unquote(path), headers, body, query)
+        return await inner(method, path, headers, body, query) if answer is None else answer
+
+    service.handle_request = handle
+    _authorize_stop()
+
+
+def _authorize_stop() -> None:
+    """MiniStack's table of actions has no StopRuntimeSession: without this anybody may call it."""
+    arn_of = iam_actions._agentcore_runtime_arn
+    action_of = iam_actions.extract_iam_action
+
+    def runtime_arn(path: str) -> str | None:
+        call = _CALL.fullmatch(unquote(path))
+        return call["arn"] if call else arn_of(path)
+
+    def action(service_name: str, method: str, path: str, *rest: Any) -> str | None:
+        call = _CALL.fullmatch(unquote(path)) if service_name == "bedrock-agentcore" and method == "POST" else None
+        if call and call["verb"] == "stopruntimesession":
+            return "bedrock-agentcore:StopRuntimeSession"
+        found: str | None = action_of(service_name, method, path, *rest)
+        return found
+
+    iam_actions._agentcore_runtime_arn = runtime_arn
+    iam_actions.extract_iam_action = action
+
+
+class Operations:
+    """The operations that are ours."""
+
+    def __init__(self, sessions: SessionManager, timeout: float) -> None:
+        self._sessions = sessions
+        self._timeout = timeout
+        self._runtimes = Runtimes(sessions)
+
+    async def handle(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Response | None:
+        """The answer, or None for what MiniStack does itself."""
+        call, runtime = _CALL.fullmatch(path), _RUNTIME.fullmatch(path)
+        try:
+            if call and method == "POST":
+                operation = self._invoke if call["verb"] == "invocations" else self._stop
+                return await operation(call["arn"], headers, body, query)
+            if runtime and method in {"PUT", "DELETE"}:
+                return await run_reentrant(self._change, method, runtime["id"], body)
+        except Invalid as fault:
+            return _error("ValidationException", str(fault), 400)
+        except Conflict as fault:
+            return _error("ConflictException", str(fault), 409)
+        except NotFound as fault:
+            return _error("ResourceNotFoundException", str(fault), 404)
+        return None
+
+    def _change(self, method: str, runtime_id: str | None, body: bytes) -> Response | None:
+        if method == "DELETE":
+            self._runtimes.delete(str(runtime_id))
+            return _json({"status": "DELETING", "agentRuntimeId": runtime_id}, 202)
+        if runtime_id is None:
+            return _json(_summary(self._runtimes.create(read(body))) | {"status": "CREATING"}, 202)
+        return _json(_summary(self._runtimes.update(runtime_id, read(body))) | {"status": "UPDATING"}, 202)
+
+    async def _invoke(self, arn: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        session_id = headers.get(_SESSION_HEADER) or str(uuid.uuid4())
+        _check_session_id(session_id)
+        version, endpoint = _resolve(arn, headers, query)
+        try:
+            session = await run_reentrant(self._sessions.acquire, version, endpoint, session_id)
+        except StartFailure as failure:
+            return _error("RuntimeClientError", f"The runtime could not be started. {failure}", 424)
+        try:
+            upstream = await asyncio.to_thread(
+                relay.open_upstream,
+                session.port,
+                "/invocations",
+                body or b"",
+                _forwarded(headers, version) | {_SESSION_HEADER: session_id},
+                self._timeout,
+            )
+        except relay.Unreachable as fault:
+            session.release()
+            return _error("RuntimeClientError", f"The runtime did not answer: {fault}", 424)
+        except asyncio.CancelledError:
+            session.release()
+            raise
+        if upstream.status >= _ERROR_STATUS:
+            upstream.close()
+            session.release()
+            message = f"Received error ({upstream.status}) from runtime. Please check your CloudWatch logs for more information."
+            return _error("RuntimeClientError", message, 424)
+        return _streamed(upstream, session, session_id)
+
+    async def _stop(self, arn: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        session_id = headers.get(_SESSION_HEADER, "")
+        _check_session_id(session_id)
+        _, endpoint = _resolve(arn, headers, query)
+        if not await run_reentrant(self._sessions.stop, arn, endpoint, session_id):
+            return _error("ResourceNotFoundException", f"Session {session_id} was not found", 404)
+        answer = _json({}, 200)
+        answer[1][_SESSION_HEADER] = session_id
+        return answer
+
+
+def _streamed(upstream: relay.Upstream, session: Session, session_id: str) -> Response:
+    async def run(send: relay.Send, receive: relay.Receive) -> None:
+        try:
+            await relay.stream(upstream, send, receive)
+        finally:
+            session.release()
+
+    returned = {name: upstream.headers[name] for name in _RETURNED if name in upstream.headers}
+    return upstream.status, returned | {_SESSION_HEADER: session_id}, StreamingResponse(run)
+
+
+def _resolve(arn: str, headers: dict[str, str], query: dict[str, Any]) -> tuple[Body, str]:
+    """The version that the qualifier names, and the endpoint's name.
+
+    Raises:
+        NotFound: No such runtime, endpoint or version.
+    """
+    runtime, account, region = service._find_runtime(arn)
+    if runtime is None:
+        raise NotFound(f"Agent runtime {arn} was not found")
+    qualifier = service._agentcore_query_value(query, "qualifier") or "DEFAULT"
+    endpoint = service._endpoint_for_qualifier(runtime, account, region, qualifier)
+    if endpoint is None:
+        raise NotFound(f"Endpoint {qualifier} of agent runtime {arn} was not found")
+    iam_evaluator.pin_request_caller(headers, query)
+    if not service._resource_policy_allows_invocation(runtime, account, region, qualifier, headers, query):
+        raise NotFound(f"Agent runtime {arn} was not found")
+    version: Body = service._runtime_versions(runtime)[str(endpoint["liveVersion"])]
+    return version, qualifier
+
+
+def _forwarded(headers: Mapping[str, str], version: Body) -> dict[str, str]:
+    """What reaches the code: never the caller's credentials, custom headers only if the runtime lists them."""
+    listed = (version.get("requestHeaderConfiguration") or {}).get("requestHeaderAllowlist") or []
+    allowed = {name.lower() for name in listed}
+    chosen = {name for name in headers if name in _FORWARDED or (name in allowed and _may_pass(name))}
+    return {"content-type": "application/json"} | {name: headers[name] for name in chosen}
+
+
+def _may_pass(name: str) -> bool:
+    # The signature of the call is in this header; a runtime gets it only when it checks tokens itself.
+    return name != "authorization" or name.startswith(_CUSTOM_PREFIX)
+
+
+def _check_session_id(session_id: str) -> None:
+    if len(session_id) not in _SESSION_LENGTH:
+        raise Invalid(
+            f"1 validation error detected: Value at 'runtimeSessionId' failed to satisfy constraint: Member must have length "
+            f"greater than or equal to 33 and less than or equal to 256; it has {len(session_id)}"
+        )
+
+
+def _summary(record: Body) -> Body:
+    members = ("agentRuntimeArn", "agentRuntimeId", "agentRuntimeVersion", "workloadIdentityDetails", "createdAt", "lastUpdatedAt")
+    return {member: record[member] for member in members}
+
+
+def _json(body: Body, status: int) -> Response:
+    answer: Response = json_response(body, status)
+    return answer
+
+
+def _error(code: str, message: str, status: int) -> Response:
+    answer: Response = error_response_json(code, message, status)
+    return answer

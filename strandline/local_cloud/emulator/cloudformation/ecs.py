@@ -1,0 +1,117 @@
+# mypy: disable-error-code="import-not-found"
+"""AWS::ECS::TaskDefinition that keeps all its members, and AWS::ECS::Service that waits for its steady state."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ministack.services import ecs
+from ministack.services.cloudformation import provisioners
+
+from ..context import Context
+from .registry import Made, Properties, ResourceType, inherited
+
+_POLL_SECONDS = 0.1
+_REASON = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+# Members whose keys are the user's own, and must not be changed with the rest.
+_USER_KEYED = {"options", "dockerLabels", "driverOpts", "labels"}
+
+
+def types(context: Context) -> dict[str, ResourceType]:
+    """The types of this module."""
+    provisioners._normalize_container_defs = members
+    service = Service(inherited("AWS::ECS::Service"), context.settings.limits.steady)
+    return {
+        "AWS::ECS::Service": ResourceType(
+            service.create,
+            service.delete,
+            service.update,
+            replacing=("ServiceName", "Cluster", "LaunchType", "SchedulingStrategy"),
+            blocking=True,
+        )
+    }
+
+
+def members(value: Any) -> Any:
+    """CloudFormation's container definitions as the API's. MiniStack's own leaves `Secrets` and others without their members."""
+    if isinstance(value, dict):
+        named = {key[0].lower() + key[1:]: member for key, member in value.items()}
+        return {key: member if key in _USER_KEYED else members(member) for key, member in named.items()}
+    return [members(member) for member in value] if isinstance(value, list) else value
+
+
+class Service:
+    """A service is made, or changed, when its deployment has come to its end."""
+
+    def __init__(self, handlers: Any, steady_seconds: float) -> None:
+        self._handlers = handlers
+        self._steady_seconds = steady_seconds
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Made:
+        """Create and wait; a service that never becomes steady is removed again."""
+        arn, attributes = self._handlers["create"](logical_id, properties, stack)
+        record = _record(arn)
+        for prop, member in (("HealthCheckGracePeriodSeconds", "healthCheckGracePeriodSeconds"), ("PlatformVersion", "platformVersion")):
+            if prop in properties:
+                record[member] = properties[prop]
+        try:
+            self._await_steady(record)
+        except ValueError:
+            self.delete(arn, properties)
+            raise
+        return arn, attributes
+
+    def update(self, arn: str, old: Properties, new: Properties, stack: str) -> Made:
+        """Update and wait; what the circuit breaker did not send back is sent back here."""
+        made: Made = self._handlers["update"](arn, old, new, stack)
+        record = _record(arn)
+        try:
+            self._await_steady(record)
+        except ValueError:
+            if record.get("taskDefinition") == new.get("TaskDefinition") or old.get("DesiredCount") != new.get("DesiredCount"):
+                self._handlers["update"](arn, new, old, stack)
+            raise
+        return made
+
+    def delete(self, arn: str, properties: Properties) -> None:
+        """Delete with its tasks."""
+        self._handlers["delete"](arn, properties)
+
+    def _await_steady(self, record: dict[str, Any]) -> None:
+        """Wait for the end of the deployment that is primary now.
+
+        Raises:
+            ValueError: It failed, or did not end in time.
+        """
+        primary = ecs._primary_deployment(record)
+        deadline = time.monotonic() + self._steady_seconds
+        while primary and time.monotonic() < deadline:
+            state = primary.get("rolloutState")
+            if state == "COMPLETED" and primary in record["deployments"] and record["runningCount"] >= record["desiredCount"]:
+                return
+            if state == "FAILED":
+                raise ValueError(f"{_REASON} {_last_reason(record, primary)}")
+            time.sleep(_POLL_SECONDS)
+        raise ValueError(f"Service {record['serviceName']} did not stabilize. {_last_reason(record, primary or {})}")
+
+
+def _record(arn: str) -> dict[str, Any]:
+    cluster, name = arn.rsplit("/", 2)[-2:]
+    record: dict[str, Any] = ecs._services[f"{ecs._resolve_cluster_name(cluster)}/{name}"]
+    return record
+
+
+def _last_reason(record: dict[str, Any], deployment: dict[str, Any]) -> str:
+    """Why the last task of the deployment stopped."""
+    stopped = [
+        task
+        for task in ecs._tasks.values()
+        if task.get("_deployment_id") == deployment.get("id") and task.get("lastStatus") == "STOPPED"
+    ]
+    if not stopped:
+        return f"No task of {record['serviceName']} stopped."
+    last = max(stopped, key=lambda task: str(task.get("stoppedAt")))
+    codes = [str(container["exitCode"]) for container in last.get("containers", []) if container.get("exitCode") is not None]
+    code = f" (exit code {', '.join(codes)})" if codes else ""
+    return f"Last stopped task: {last.get('stoppedReason')}{code}"

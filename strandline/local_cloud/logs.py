@@ -1,0 +1,45 @@
+"""Read the logs that a local cloud writes: one file for the emulator, one for each task and session."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+_POLL_SECONDS = 0.2
+
+
+class LogReader:
+    """The log files below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str | None, *, follow: bool, lines: int | None) -> Iterator[str]:
+        """Lines as `name: line`; with `follow`, those that are written from now on as well."""
+        offsets: dict[Path, int] = {}
+        for path in self._files(name):
+            yield from self._new_lines(path, offsets, lines)
+        while follow:
+            time.sleep(_POLL_SECONDS)
+            for path in self._files(name):
+                yield from self._new_lines(path, offsets, None)
+
+    def _files(self, name: str | None) -> list[Path]:
+        files = sorted(self._folder.rglob("*.log"), key=lambda path: (path.name != "emulator.log", path))
+        return [path for path in files if name is None or name in self._label(path)]
+
+    def _label(self, path: Path) -> str:
+        return str(path.relative_to(self._folder).with_suffix(""))
+
+    def _new_lines(self, path: Path, offsets: dict[Path, int], limit: int | None) -> Iterator[str]:
+        """Complete lines only: half a line is left for the next look."""
+        with path.open("rb") as handle:
+            handle.seek(offsets.get(path, 0))
+            data = handle.read()
+        end = data.rfind(b"\n") + 1
+        offsets[path] = offsets.get(path, 0) + end
+        label = self._label(path)
+        for line in deque(data[:end].decode("utf-8", errors="replace").splitlines(), limit):
+            yield f"{label}: {line}"
