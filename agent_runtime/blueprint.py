@@ -35,6 +35,18 @@ ExecutionMode = Literal["simulation", "staging", "production"]
 NetworkMode = Literal["PUBLIC", "PRIVATE"]
 DependencySet = Literal["light", "litellm"]
 
+LATER_FIELDS = frozenset(
+    {
+        *("artifacts", "evaluation", "hooks", "identity", "memory", "multi_agent", "observability", "output_schema"),
+        *("policy", "thinking", "tools", "budget", "checks", "environments"),
+        *("model.cache_prompt", "model.cache_tools", "model.client", "model.num_retries", "model.params"),
+        *("model.stream", "model.timeout_seconds"),
+        *("runtime.environment", "runtime.max_execution_time", "runtime.max_lifetime_minutes"),
+        *("runtime.platform", "runtime.platform_version"),
+    }
+)
+"""Fields of the format that this version refuses by name, instead of guessing what else they could mean."""
+
 _LATER_PROVIDERS = ("anthropic", "openai", "vertex")
 _LATER_PROTOCOLS = ("MCP", "A2A")
 
@@ -89,9 +101,11 @@ class Model(StrictModel):
         default="bedrock",
         description="bedrock calls Amazon Bedrock; litellm calls any provider, through a proxy when base_url is set.",
     )
-    model_id: Token = Field(description="Id of the model, sent on unchanged.")
-    temperature: float = Field(ge=0, le=2, allow_inf_nan=False, description="Sampling temperature, 0 to 2.")
-    max_tokens: int = Field(gt=0, le=10_000_000, description="Most tokens that one answer may have.")
+    model_id: Token = Field(examples=["anthropic/claude-sonnet-4-5"], description="Id of the model, sent on unchanged.")
+    temperature: float = Field(
+        examples=[0.2], ge=0, le=2, allow_inf_nan=False, description="Sampling temperature, 0 to 2."
+    )
+    max_tokens: int = Field(examples=[1000], gt=0, le=10_000_000, description="Most tokens that one answer may have.")
     base_url: Annotated[str, AfterValidator(_check_base_url)] | None = Field(
         default=None,
         description="gateway for the proxy that Strandline deploys, or the address of an OpenAI-compatible endpoint.",
@@ -163,13 +177,20 @@ class Blueprint(StrictModel):
     """One agent."""
 
     id: BlueprintId = Field(
-        description="Name of the agent in commands and in AWS: a letter, then letters, digits, - and _, 32 at most."
+        examples=["hello"],
+        description="Name of the agent in commands and in AWS: a letter, then letters, digits, - and _, 32 at most.",
     )
-    name: Line = Field(description="Name of the agent for people.")
-    version: SemVer = Field(description="Semantic version of the blueprint.")
+    name: Line = Field(examples=["Hello"], description="Name of the agent for people.")
+    version: SemVer = Field(examples=["1.0.0"], description="Semantic version of the blueprint.")
     description: Text = Field(default="", description="What the agent is for.")
-    prompt_ref: PromptRef = Field(description="Name of a file in the prompts folder, without its .md.")
-    model: Model = Field(description="Which model answers, and how it is reached.")
+    prompt_ref: PromptRef = Field(
+        examples=["hello"],
+        description="Name of a file in the prompts folder, without its .md: letters, digits and . _ @ -.",
+    )
+    model: Model = Field(
+        examples=["{model_id: ..., temperature: 0.2, max_tokens: 1000}"],
+        description="Which model answers, and how it is reached.",
+    )
     gateway: ToolGateway | None = Field(
         default=None, description="The AgentCore gateway that serves the agent its tools."
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from agent_runtime.quoting import looks_like_secret
 from agent_runtime.strict import broken_rule
 
 # Semantic Versioning 2.0.0, https://semver.org, without the named groups of its suggested expression.
@@ -19,22 +20,11 @@ _SEMVER = re.compile(
 )
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110, section 5.6.2: token
-_SECRET_SHAPES = re.compile(
-    r"(?:sk|pk|rk|xai|hf|gsk|ghp|gho|github_pat|glpat|xox[abprs])[-_]\S{8,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
-    r"|AIza\S{20,}|eyJ\S{20,}|Bearer\s+\S+"
-    r"|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=]{32,}",
-)
 # Set by the client itself, or able to redirect the request or replace the key: `Authorization` in the extra headers
 # overrides the api key without a word (seen with the openai client).
 _RESERVED_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "cookie"})
 _RESERVED_PREFIXES = ("x-amz-", "x-amzn-", "proxy-")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-
-
-def looks_like_secret(text: str) -> bool:
-    """Tell whether a text has the shape of a key or token, so that no message quotes it."""
-    return _SECRET_SHAPES.search(text) is not None
 
 
 def _check_env_name(name: str) -> str:
