@@ -18,7 +18,8 @@ try:
     os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
     import aws_cdk as cdk
 
-    from stacks.project import Inputs, build_app
+    from stacks.project import Inputs
+    from stacks.synthesis import build_app
 
     app = cdk.App()
     context = app.node.try_get_context

@@ -44,11 +44,13 @@ class BundledAgent:
         blueprint: The blueprint, as validated at synth.
         prompt: Text of the system prompt.
         prompt_sha256: Hash of the prompt, in hexadecimal, to report which prompt answered.
+        sha256: Hash of the bundle, in hexadecimal, to report which bundle answered.
     """
 
     blueprint: Blueprint
     prompt: str
     prompt_sha256: str
+    sha256: str
 
 
 def build_bundle(agent: LoadedBlueprint) -> Bundle:
@@ -101,7 +103,7 @@ def read_bundle(content: bytes, sha256: str) -> BundledAgent:
             f"the bundle {sha256} was made by another version of Strandline; {_MEND}: {error}"
         ) from None
     prompt = document["prompt"]
-    return BundledAgent(blueprint, prompt["text"], prompt["sha256"])
+    return BundledAgent(blueprint, prompt["text"], prompt["sha256"], sha256)
 
 
 def _sha256(content: bytes) -> str:

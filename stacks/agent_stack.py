@@ -15,10 +15,10 @@ from aws_cdk import aws_iam as iam
 from agent_runtime.bundle import build_bundle
 from gateway.settings import MASTER_KEY
 from stacks.assets import add_bytes, add_code_artefact
-from stacks.base import EnvironmentStack, permissions_boundary_arn
-from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy
+from stacks.base import EnvironmentStack
+from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
 from stacks.nag import acknowledge
-from stacks.secrets_stack import secret_prefix
+from stacks.names import LIVE, permissions_boundary_arn, secret_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from stacks.assets import S3Object
     from stacks.environments import Environment
     from stacks.packaging import CodeArtefact
-
-LIVE = "live"
-"""The endpoint that callers use; DEFAULT would follow every new version at once."""
 
 _PLATFORM_VERSION = "V2"
 
@@ -109,6 +106,7 @@ class AgentStack(EnvironmentStack):
                 )
             ],
         )
+        acknowledge(role, wildcard_reasons(self.target, self._runtime_name))
         return role
 
     def _build_runtime(
@@ -123,29 +121,25 @@ class AgentStack(EnvironmentStack):
             role_arn=role.attr_arn,
             platform_version=_PLATFORM_VERSION,
             protocol_configuration=limits.protocol,
-            lifecycle_configuration={"idle_runtime_session_timeout": limits.idle_timeout_minutes * 60},
+            lifecycle_configuration=agentcore.CfnRuntime.LifecycleConfigurationProperty(
+                idle_runtime_session_timeout=limits.idle_timeout_minutes * 60
+            ),
             network_configuration=self._network_configuration(),
-            agent_runtime_artifact={
-                "code_configuration": {
-                    "code": {"s3": {"bucket": code.bucket, "prefix": code.key}},
-                    "entry_point": ["main.py"],
-                    "runtime": artefact.target.agentcore_runtime,
-                }
-            },
+            agent_runtime_artifact=_zip(code, artefact),
             environment_variables=self._environment_variables(bundle),
             tags={"strandline:agent": self._blueprint.id, "strandline:version": self._blueprint.version},
         )
 
-    def _network_configuration(self) -> dict[str, object]:
+    def _network_configuration(self) -> agentcore.CfnRuntime.NetworkConfigurationProperty:
         if self._blueprint.network_mode == "PUBLIC":
-            return {"network_mode": "PUBLIC"}
-        return {
-            "network_mode": "VPC",
-            "network_mode_config": {
-                "subnets": list(self._surroundings.subnet_ids),
-                "security_groups": list(self._surroundings.security_group_ids),
-            },
-        }
+            return agentcore.CfnRuntime.NetworkConfigurationProperty(network_mode="PUBLIC")
+        return agentcore.CfnRuntime.NetworkConfigurationProperty(
+            network_mode="VPC",
+            network_mode_config=agentcore.CfnRuntime.VpcConfigProperty(
+                subnets=list(self._surroundings.subnet_ids),
+                security_groups=list(self._surroundings.security_group_ids),
+            ),
+        )
 
     def _environment_variables(self, bundle: S3Object) -> dict[str, str]:
         """Pointers only: whoever may call GetAgentRuntime reads these, and platform V2 takes 1.5 KB in all."""
@@ -173,4 +167,17 @@ class AgentStack(EnvironmentStack):
         group = self.add_log_group(
             "LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime.attr_agent_runtime_id}-{LIVE}"
         )
-        endpoint.add_dependency(group)
+        endpoint.add_resource_dependency(group)
+
+
+def _zip(code: S3Object, artefact: CodeArtefact) -> agentcore.CfnRuntime.AgentRuntimeArtifactProperty:
+    """AgentCore's direct code deployment of the artefact."""
+    return agentcore.CfnRuntime.AgentRuntimeArtifactProperty(
+        code_configuration=agentcore.CfnRuntime.CodeConfigurationProperty(
+            code=agentcore.CfnRuntime.CodeProperty(
+                s3=agentcore.CfnRuntime.S3LocationProperty(bucket=code.bucket, prefix=code.key)
+            ),
+            entry_point=["main.py"],
+            runtime=artefact.target.agentcore_runtime,
+        )
+    )

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from stacks.names import partition
+
 if TYPE_CHECKING:
+    from stacks.base import EnvironmentStack
     from stacks.packaging import CodeArtefact
 
 
@@ -24,10 +27,12 @@ class S3Object:
     Attributes:
         bucket: Name of the bucket.
         key: Key of the object, its SHA-256 and its suffix.
+        partition: AWS partition of the bucket.
     """
 
     bucket: str
     key: str
+    partition: str
 
     @property
     def uri(self) -> str:
@@ -37,10 +42,10 @@ class S3Object:
     @property
     def arn(self) -> str:
         """The ARN of this one object."""
-        return f"arn:{cdk.Aws.PARTITION}:s3:::{self.bucket}/{self.key}"
+        return f"arn:{self.partition}:s3:::{self.bucket}/{self.key}"
 
 
-def add_bytes(stack: cdk.Stack, content: bytes, *, sha256: str, suffix: str) -> S3Object:
+def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: str) -> S3Object:
     """Adds a small file to a stack's assets.
 
     Args:
@@ -58,7 +63,7 @@ def add_bytes(stack: cdk.Stack, content: bytes, *, sha256: str, suffix: str) -> 
     return _register(stack, staged, sha256)
 
 
-def add_code_artefact(stack: cdk.Stack, artefact: CodeArtefact) -> S3Object:
+def add_code_artefact(stack: EnvironmentStack, artefact: CodeArtefact) -> S3Object:
     """Adds the code artefact to a stack's assets; the assembly holds it once, however many stacks add it.
 
     Args:
@@ -77,14 +82,14 @@ def add_code_artefact(stack: cdk.Stack, artefact: CodeArtefact) -> S3Object:
     return _register(stack, staged, artefact.sha256)
 
 
-def _staging_folder(stack: cdk.Stack) -> Path:
+def _staging_folder(stack: EnvironmentStack) -> Path:
     stage = cdk.Stage.of(stack)
     if stage is None:
         raise ValueError("the stack is in no stage")
     return Path(stage.asset_outdir)
 
 
-def _register(stack: cdk.Stack, staged: Path, sha256: str) -> S3Object:
+def _register(stack: EnvironmentStack, staged: Path, sha256: str) -> S3Object:
     stage = cdk.Stage.of(stack)
     location = stack.synthesizer.add_file_asset(
         source_hash=sha256,
@@ -92,4 +97,4 @@ def _register(stack: cdk.Stack, staged: Path, sha256: str) -> S3Object:
         file_name=os.path.relpath(staged, stage.outdir if stage else staged.parent),
         packaging=cdk.FileAssetPackaging.FILE,
     )
-    return S3Object(bucket=location.bucket_name, key=location.object_key)
+    return S3Object(location.bucket_name, location.object_key, partition(stack.target))

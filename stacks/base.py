@@ -8,6 +8,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
+from stacks.names import permissions_boundary_arn
+
 if TYPE_CHECKING:
     from constructs import Construct
 
@@ -73,12 +75,4 @@ class EnvironmentStack(cdk.Stack):
         boundary = permissions_boundary_arn(self.target)
         if boundary:
             iam.PermissionsBoundary.of(self).apply(iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary))
-
-
-def permissions_boundary_arn(environment: Environment) -> str | None:
-    """Gives the ARN of the environment's permissions boundary, which may be configured by its name."""
-    boundary = environment.permissions_boundary
-    if boundary is None or boundary.startswith("arn:"):
-        return boundary
-    return f"arn:{cdk.Aws.PARTITION}:iam::{environment.account}:policy/{boundary}"
 

@@ -14,6 +14,7 @@ from gateway.settings import MASTER_KEY
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService
+from stacks.nag import acknowledge_log_streams
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -64,5 +65,6 @@ class GatewayStack(EnvironmentStack):
             log_group=logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref),
         )
         self.url = service.url
+        acknowledge_log_streams(service.execution_role, self, "Logs")
         self.bound_roles()
         cdk.CfnOutput(self, "Url", value=self.url, description="Address of the gateway inside the VPC")

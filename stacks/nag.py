@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from stacks.names import partition
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from constructs import IConstruct
+
+    from stacks.base import EnvironmentStack
 
 
 def check(app: cdk.App) -> None:
@@ -28,4 +32,19 @@ def acknowledge(scope: IConstruct, reasons: Mapping[str, str]) -> None:
     """
     cdk.Validations.of(scope).acknowledge(
         *(cdk.Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
+    )
+
+
+def acknowledge_log_streams(role: IConstruct, stack: EnvironmentStack, log_group_id: str) -> None:
+    """Accepts that a role may write to all streams of one log group.
+
+    Args:
+        role: The role.
+        stack: The stack of the log group.
+        log_group_id: Id of the log group in the stack.
+    """
+    target = stack.target
+    group = f"arn:{partition(target)}:logs:{target.region}:{target.account}:log-group:<{log_group_id}>:*"
+    acknowledge(
+        role, {f"AwsSolutions-IAM5[Resource::{group}]": "The streams of the one group have names that AWS makes up."}
     )

@@ -13,15 +13,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from stacks.base import EnvironmentStack
-from stacks.nag import acknowledge
+from stacks.nag import acknowledge, acknowledge_log_streams
 
 if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.environments import Environment, Network
-
-GATEWAY_PORT = 4000
-"""Port of the gateway's load balancer and of LiteLLM behind it."""
 
 
 class NetworkStack(EnvironmentStack):
@@ -84,13 +81,14 @@ class NetworkStack(EnvironmentStack):
         )
         acknowledge(
             security_group,
-            {"CdkNagValidationFailure[AwsSolutions-EC23]": "The rule cannot read the CIDR block; it is the VPC's own."},
+            {"AwsSolutions-EC23": "The rule cannot read the CIDR block; it is the VPC's own."},
         )
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:
         group = logs.LogGroup.from_log_group_name(self, "FlowLogGroup", self.add_log_group("FlowLogs").ref)
         role = iam.Role(self, "FlowLogRole", assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"))
         vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))
+        acknowledge_log_streams(role, self, "FlowLogs")
 
     def _existing_vpc(self, network: Network) -> ec2.IVpc:
         return ec2.Vpc.from_vpc_attributes(

@@ -1,24 +1,22 @@
-"""From the user's files to the CDK app: reads them, says what was left out, and makes the stages."""
+"""What the user wrote, read and checked: blueprints and `gateway.yaml`. Imports no CDK, so that commands start fast."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import aws_cdk as cdk
-
 from agent_runtime.errors import InputError
 from agent_runtime.loader import load_blueprints
-from gateway.compile import check_agents
+from gateway.routes import find_unserved
 from gateway.settings import load_gateway
-from stacks import nag
-from stacks.environments import load_environments
-from stacks.stage import EnvironmentStage, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from agent_runtime.errors import Problem
+    from agent_runtime.loader import LoadedBlueprint
+    from gateway.settings import GatewaySettings
     from stacks.environments import Environment
 
 
@@ -37,11 +35,35 @@ class Inputs:
     home: Path
 
 
-def load_project(inputs: Inputs) -> Project:
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the user wrote.
+
+    Attributes:
+        agents: All agents of the blueprints folder.
+        gateway: `gateway.yaml`, if there is one.
+    """
+
+    agents: Sequence[LoadedBlueprint]
+    gateway: GatewaySettings | None
+
+    def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
+        """The agents whose blueprints allow the environment's execution mode."""
+        return [agent for agent in self.agents if agent.blueprint.allows(environment.execution_mode)]
+
+    def secret_variables(self, environment: Environment) -> list[str]:
+        """The distinct variables whose secrets people set in the environment, sorted."""
+        names = {name for agent in self.agents_of(environment) for name in agent.blueprint.secret_names}
+        if self.gateway:
+            names.update(self.gateway.secret_names)
+        return sorted(names)
+
+
+def load_project(blueprints: Path) -> Project:
     """Reads blueprints and `gateway.yaml`.
 
     Args:
-        inputs: Where they are.
+        blueprints: The folder of the blueprints.
 
     Returns:
         The project.
@@ -49,47 +71,22 @@ def load_project(inputs: Inputs) -> Project:
     Raises:
         InputError: Something in them is wrong; carries every problem of every file.
     """
-    agents = load_blueprints(inputs.blueprints)
-    gateway_file = inputs.blueprints / "gateway.yaml"
+    agents = load_blueprints(blueprints)
+    gateway_file = blueprints / "gateway.yaml"
     gateway = load_gateway(gateway_file) if gateway_file.exists() else None
-    problems = check_agents(agents, gateway)
+    problems = find_unserved(agents, gateway) if gateway else _without_gateway(agents)
     if problems:
         raise InputError(*problems)
-    return Project(agents=agents, gateway=gateway, home=inputs.home)
+    return Project(agents=agents, gateway=gateway)
 
 
-def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None) -> cdk.App:
-    """Adds a stage for each environment.
-
-    Args:
-        app: The CDK app.
-        inputs: Where the user's files are.
-        only: Name of the one environment to synthesise; all of them where none is given.
-
-    Returns:
-        The app.
-
-    Raises:
-        InputError: Something in the files is wrong, or no environment has that name.
-    """
-    environments = load_environments(inputs.environments)
-    if only is not None and only not in environments:
-        raise InputError(f"{inputs.environments} has no environment {only!r}; it has {', '.join(environments)}.")
-    project = load_project(inputs)
-    nag.check(app)
-    for name, environment in environments.items():
-        if only in (None, name):
-            _say_what_is_left_out(project, environment)
-            EnvironmentStage(app, environment=environment, project=project)
-    return app
-
-
-def _say_what_is_left_out(project: Project, environment: Environment) -> None:
-    inside = {agent.blueprint.id for agent in project.agents_of(environment)}
-    outside = [agent.blueprint.id for agent in project.agents if agent.blueprint.id not in inside]
-    if outside:
-        print(
-            f"{environment.stage_id} leaves out {', '.join(outside)}: "
-            f"execution_modes.{environment.execution_mode} is false in the blueprint.",
-            file=sys.stderr,
+def _without_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
+    return [
+        agent.document.problem(
+            ("model", "base_url"),
+            "there is no gateway: the blueprints folder has no gateway.yaml",
+            "add gateway.yaml, or write the address of another endpoint",
         )
+        for agent in agents
+        if agent.blueprint.uses_gateway
+    ]

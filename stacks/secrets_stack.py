@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aws_cdk as cdk
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from gateway.settings import MASTER_KEY
 from stacks.base import EnvironmentStack
+from stacks.names import secret_name
 from stacks.nag import acknowledge
 
 if TYPE_CHECKING:
@@ -21,28 +21,6 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.environments import Environment
-
-
-def secret_name(environment: Environment, variable: str) -> str:
-    """Names the secret of a variable; the handler finds it by the same rule."""
-    return f"{secret_prefix(environment)}{variable}"
-
-
-def secret_prefix(environment: Environment) -> str:
-    """What stands before the variable in the names of the environment's secrets."""
-    return f"strandline/{environment.name}/"
-
-
-def secret_arn(environment: Environment, variable: str) -> str:
-    """The ARN of a variable's secret without the six characters that Secrets Manager adds.
-
-    Stacks refer to secrets by name and not by a CloudFormation export, because an export that is in use could not go
-    away when a blueprint stops using its variable.
-    """
-    return (
-        f"arn:{cdk.Aws.PARTITION}:secretsmanager:{environment.region}:{environment.account}:"
-        f"secret:{secret_name(environment, variable)}"
-    )
 
 
 class SecretsStack(EnvironmentStack):

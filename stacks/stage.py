@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
 from stacks.agent_stack import AgentStack, Surroundings
 from stacks.gateway_stack import GatewayStack
+from stacks.names import agent_stack_id
 from stacks.network_stack import NetworkStack
 from stacks.packaging import AGENTCORE, HOST, build_code_artefact
 from stacks.secrets_stack import SecretsStack
@@ -20,34 +20,8 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from agent_runtime.loader import LoadedBlueprint
-    from gateway.settings import GatewaySettings
     from stacks.environments import Environment
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What the user wrote.
-
-    Attributes:
-        agents: All agents of the blueprints folder.
-        gateway: `gateway.yaml`, if there is one.
-        home: The project's `.strandline` folder.
-    """
-
-    agents: Sequence[LoadedBlueprint]
-    gateway: GatewaySettings | None
-    home: Path
-
-    def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
-        """The agents whose blueprints allow the environment's execution mode."""
-        return [agent for agent in self.agents if agent.blueprint.allows(environment.execution_mode)]
-
-    def secret_variables(self, environment: Environment) -> list[str]:
-        """The distinct variables whose secrets people set in the environment, sorted."""
-        names = {name for agent in self.agents_of(environment) for name in agent.blueprint.secret_names}
-        if self.gateway:
-            names.update(self.gateway.secret_names)
-        return sorted(names)
+    from stacks.project import Project
 
 
 class EnvironmentStage(cdk.Stage):
@@ -57,14 +31,16 @@ class EnvironmentStage(cdk.Stage):
         scope: The app.
         environment: The environment.
         project: What the user wrote.
+        home: The project's `.strandline` folder, which keeps built artefacts.
     """
 
-    def __init__(self, scope: Construct, *, environment: Environment, project: Project) -> None:
+    def __init__(self, scope: Construct, *, environment: Environment, project: Project, home: Path) -> None:
         super().__init__(
             scope, environment.stage_id, env=cdk.Environment(account=environment.account, region=environment.region)
         )
         self._environment = environment
         self._project = project
+        self._home = home
         agents = project.agents_of(environment)
         # Synth asks AWS nothing: a VPC would look up its zones.
         self.node.set_context(
@@ -103,10 +79,10 @@ class EnvironmentStage(cdk.Stage):
         target = HOST if self._environment.name == "local" else AGENTCORE
         stack = AgentStack(
             self,
-            f"Agent-{agent.blueprint.id.replace('_', '-')}",
+            agent_stack_id(agent.blueprint.id),
             environment=self._environment,
             agent=agent,
-            artefact=build_code_artefact(agent.blueprint.dependency_set, target, self._project.home),
+            artefact=build_code_artefact(agent.blueprint.dependency_set, target, self._home),
             surroundings=surroundings,
         )
         stack.add_stack_dependency(secrets)

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
-
 from stacks.bedrock_models import model_arns
-from stacks.secrets_stack import secret_arn
+from stacks.names import partition, secret_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +39,7 @@ class RoleNeeds:
 
 def trust_policy(environment: Environment, runtime_name: str) -> dict[str, Any]:
     """Lets AgentCore, for this runtime of this account only, take the role ("IAM permissions for AgentCore Runtime")."""
-    arn = f"arn:{cdk.Aws.PARTITION}:bedrock-agentcore:{environment.region}:{environment.account}:runtime/{runtime_name}-*"
+    arn = f"arn:{partition(environment)}:bedrock-agentcore:{environment.region}:{environment.account}:runtime/{runtime_name}-*"
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "bedrock-agentcore.amazonaws.com"},
@@ -78,7 +76,7 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     if blueprint.model.provider == "bedrock":
         arns = model_arns(
             blueprint.model.model_id,
-            partition=cdk.Aws.PARTITION,
+            partition=partition(environment),
             region=environment.region,
             account=environment.account,
         )
@@ -86,16 +84,31 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def wildcard_reasons(environment: Environment, runtime_name: str) -> dict[str, str]:
+    """Says of each wildcard in the policy why it is there, by the id under which cdk-nag finds it."""
+    group = _log_groups_arn(environment, runtime_name)
+    why = "AgentCore ends the names of a runtime's log groups and streams with ids of its own; the runtime's name is whole."
+    return {
+        f"AwsSolutions-IAM5[Resource::{group}]": why,
+        f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
+        "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics are held to one namespace.",
+    }
+
+
+def _log_groups_arn(environment: Environment, runtime_name: str) -> str:
+    # AgentCore names the log groups <name>-<id>-<endpoint>; no name holds a hyphen, so no other agent's begins so.
+    return (
+        f"arn:{partition(environment)}:logs:{environment.region}:{environment.account}:"
+        f"log-group:/aws/bedrock-agentcore/runtimes/{runtime_name}-*"
+    )
+
+
 def _allow(sid: str, actions: list[str], resources: list[str], **more: Any) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, **more}
 
 
 def _logs(environment: Environment, runtime_name: str) -> list[Statement]:
-    # AgentCore names a runtime's log groups <name>-<id>-<endpoint>; no name holds a hyphen, so no other agent's begins so.
-    group = (
-        f"arn:{cdk.Aws.PARTITION}:logs:{environment.region}:{environment.account}:"
-        f"log-group:/aws/bedrock-agentcore/runtimes/{runtime_name}-*"
-    )
+    group = _log_groups_arn(environment, runtime_name)
     return [
         _allow("LogGroups", ["logs:CreateLogGroup", "logs:DescribeLogStreams"], [group]),
         _allow("LogStreams", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{group}:log-stream:*"]),

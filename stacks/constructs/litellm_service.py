@@ -15,8 +15,7 @@ from constructs import Construct
 
 from gateway.image import IMAGE
 from stacks.nag import acknowledge
-from stacks.network_stack import GATEWAY_PORT
-from stacks.secrets_stack import secret_arn
+from stacks.names import GATEWAY_PORT, partition, secret_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +63,7 @@ class LiteLLMService(Construct):
     Attributes:
         url: Address for the agents, without a path.
         service: The ECS service.
+        execution_role: What ECS starts the tasks with.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class LiteLLMService(Construct):
         self._environment = environment
         self._network = network
         self._log_group = log_group
+        self.execution_role = self._build_execution_role()
         task = self._build_task_definition(config, secrets)
         self.service = self._build_service(task)
         self.url = self._build_load_balancer()
@@ -95,7 +96,7 @@ class LiteLLMService(Construct):
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64, operating_system_family=ecs.OperatingSystemFamily.LINUX
             ),
-            execution_role=self._build_execution_role(secrets),
+            execution_role=self.execution_role,
             task_role=self._build_task_role(config),
         )
         task.add_container(
@@ -138,23 +139,13 @@ class LiteLLMService(Construct):
         secret = secretsmanager.Secret.from_secret_partial_arn(self, variable, secret_arn(self._environment, variable))
         return ecs.Secret.from_secrets_manager(secret)
 
-    def _build_execution_role(self, secrets: Sequence[str]) -> iam.Role:
-        role = iam.Role(
+    def _build_execution_role(self) -> iam.Role:
+        return iam.Role(
             self,
             "ExecutionRole",
             assumed_by=_ecs_tasks(self._environment),
             description="Starts the gateway's tasks: reads their secrets, opens their logs",
         )
-        acknowledge(
-            role,
-            {
-                f"AwsSolutions-IAM5[Resource::{secret_arn(self._environment, variable)}-??????]": (
-                    "Secrets Manager ends each ARN with six characters of its own; the name before them is whole."
-                )
-                for variable in secrets
-            },
-        )
-        return role
 
     def _build_task_role(self, config: S3Object) -> iam.Role:
         return iam.Role(
@@ -253,7 +244,7 @@ def _ecs_tasks(environment: Environment) -> iam.PrincipalBase:
         conditions={
             "StringEquals": {"aws:SourceAccount": environment.account},
             "ArnLike": {
-                "aws:SourceArn": f"arn:{cdk.Aws.PARTITION}:ecs:{environment.region}:{environment.account}:*"
+                "aws:SourceArn": f"arn:{partition(environment)}:ecs:{environment.region}:{environment.account}:*"
             },
         },
     )

@@ -1,0 +1,55 @@
+"""Names that more than one side must agree on: the template that makes a thing and whoever looks for it.
+
+Secrets are referred to by name and not by a CloudFormation export, because an export that is in use could not go away
+when a blueprint stops using its variable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stacks.environments import Environment
+
+GATEWAY_PORT = 4000
+"""Port of the gateway's load balancer and of LiteLLM behind it."""
+LIVE = "live"
+"""The endpoint that callers use; DEFAULT would follow every new version at once."""
+
+
+def partition(environment: Environment) -> str:
+    """The AWS partition of the environment's region."""
+    if environment.region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if environment.region.startswith("us-gov-") else "aws"
+
+
+def secret_prefix(environment: Environment) -> str:
+    """What stands before the variable in the names of the environment's secrets."""
+    return f"strandline/{environment.name}/"
+
+
+def secret_name(environment: Environment, variable: str) -> str:
+    """Names the secret of a variable; the handler finds it by the same rule."""
+    return f"{secret_prefix(environment)}{variable}"
+
+
+def secret_arn(environment: Environment, variable: str) -> str:
+    """The ARN of a variable's secret without the hyphen and six characters that Secrets Manager adds."""
+    return (
+        f"arn:{partition(environment)}:secretsmanager:{environment.region}:{environment.account}:"
+        f"secret:{secret_name(environment, variable)}"
+    )
+
+
+def agent_stack_id(agent: str) -> str:
+    """Id of an agent's stack in its stage; CloudFormation knows no underscore."""
+    return f"Agent-{agent.replace('_', '-')}"
+
+
+def permissions_boundary_arn(environment: Environment) -> str | None:
+    """The ARN of the environment's permissions boundary, which may be configured by its name."""
+    boundary = environment.permissions_boundary
+    if boundary is None or boundary.startswith("arn:"):
+        return boundary
+    return f"arn:{partition(environment)}:iam::{environment.account}:policy/{boundary}"

@@ -1,0 +1,54 @@
+"""From the project to the CDK app: a stage for each environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from agent_runtime.errors import InputError
+from stacks import nag
+from stacks.environments import load_environments
+from stacks.project import Inputs, Project, load_project
+from stacks.stage import EnvironmentStage
+
+if TYPE_CHECKING:
+    import aws_cdk as cdk
+
+    from stacks.environments import Environment
+
+
+def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None) -> cdk.App:
+    """Adds a stage for each environment.
+
+    Args:
+        app: The CDK app.
+        inputs: Where the user's files are.
+        only: Name of the one environment to synthesise; all of them where none is given.
+
+    Returns:
+        The app.
+
+    Raises:
+        InputError: Something in the files is wrong, or no environment has that name.
+    """
+    environments = load_environments(inputs.environments)
+    if only is not None and only not in environments:
+        raise InputError(f"{inputs.environments} has no environment {only!r}; it has {', '.join(environments)}.")
+    project = load_project(inputs.blueprints)
+    nag.check(app)
+    for name, environment in environments.items():
+        if only in (None, name):
+            _say_what_is_left_out(project, environment)
+            EnvironmentStage(app, environment=environment, project=project, home=inputs.home)
+    return app
+
+
+def _say_what_is_left_out(project: Project, environment: Environment) -> None:
+    inside = {agent.blueprint.id for agent in project.agents_of(environment)}
+    outside = [agent.blueprint.id for agent in project.agents if agent.blueprint.id not in inside]
+    if outside:
+        print(
+            f"{environment.stage_id} leaves out {', '.join(outside)}: "
+            f"execution_modes.{environment.execution_mode} is false in the blueprint.",
+            file=sys.stderr,
+        )

@@ -1,0 +1,70 @@
+"""The command line: `strandline`.
+
+Commands live in `strandline.commands`, one file each, and import what they need when they run: `--version` and `--help`
+load neither boto3 nor the CDK.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from agent_runtime.errors import InputError, StrandlineError
+from strandline.commands import demo, deploy, invoke, secrets, status, validate
+from strandline.console import stderr
+from strandline.local_cloud import commands as local
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From a YAML agent blueprint to production on AWS.",
+)
+app.command("validate")(validate.validate)
+app.command("deploy")(deploy.deploy)
+app.command("invoke")(invoke.invoke)
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(local.app, name="local")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"strandline {version('strandline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """From a YAML agent blueprint to production on AWS."""
+
+
+def main() -> None:
+    """Runs the command line; a person's or the machine's fault becomes a message and an exit code, not a traceback."""
+    try:
+        app()
+    except StrandlineError as error:
+        _print_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _print_error(error: StrandlineError) -> None:
+    lines = [str(problem) for problem in error.problems] if isinstance(error, InputError) else [str(error)]
+    for line in lines:
+        stderr.print(f"[bold red]error:[/] {_escaped(line)}", soft_wrap=True, highlight=False)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

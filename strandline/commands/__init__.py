@@ -1,0 +1,1 @@
+"""The commands of `strandline`, one file each."""

@@ -1,0 +1,125 @@
+"""What is deployed in an environment, as AWS tells it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from strandline.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedAgent:
+    """One agent's runtime.
+
+    Attributes:
+        runtime: Name of the AgentCore runtime.
+        arn: Its ARN.
+        version: Newest version.
+        live: Version behind the endpoint `live`; `None` while there is none.
+        status: AgentCore's status.
+    """
+
+    runtime: str
+    arn: str
+    version: str
+    live: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All of an environment.
+
+    Attributes:
+        stacks: Name of each stack to its CloudFormation status.
+        agents: Runtimes.
+        gateway: Tasks of the gateway, desired and running; `None` without a gateway.
+        secrets: Variable to whether its secret has a value.
+    """
+
+    stacks: dict[str, str]
+    agents: list[DeployedAgent]
+    gateway: dict[str, Any] | None
+    secrets: dict[str, bool]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that `status --json` prints."""
+        return asdict(self)
+
+
+def take_inventory(target: Target) -> Inventory:
+    """Asks AWS what the environment holds.
+
+    Args:
+        target: The environment.
+
+    Returns:
+        What there is; empty for an environment that was never deployed.
+    """
+    stacks = _stacks(target)
+    return Inventory(stacks=stacks, agents=_agents(target), gateway=_gateway(target, stacks), secrets=_secrets(target))
+
+
+def _stacks(target: Target) -> dict[str, str]:
+    pages = target.client("cloudformation").get_paginator("describe_stacks").paginate()
+    prefix = target.stack_name("")
+    return {
+        stack["StackName"]: stack["StackStatus"]
+        for page in pages
+        for stack in page["Stacks"]
+        if stack["StackName"].startswith(prefix)
+    }
+
+
+def _agents(target: Target) -> list[DeployedAgent]:
+    client = target.client("bedrock-agentcore-control")
+    prefix = f"{target.environment.name}_"
+    pages = client.get_paginator("list_agent_runtimes").paginate()
+    runtimes = [runtime for page in pages for runtime in page["agentRuntimes"]]
+    return [_agent(client, runtime) for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+
+
+def _agent(client: Any, runtime: dict[str, Any]) -> DeployedAgent:
+    from stacks.names import LIVE
+
+    endpoints = client.list_agent_runtime_endpoints(agentRuntimeId=runtime["agentRuntimeId"])["runtimeEndpoints"]
+    live = next((endpoint.get("liveVersion") for endpoint in endpoints if endpoint["name"] == LIVE), None)
+    return DeployedAgent(
+        runtime=runtime["agentRuntimeName"],
+        arn=runtime["agentRuntimeArn"],
+        version=runtime["agentRuntimeVersion"],
+        live=live,
+        status=runtime["status"],
+    )
+
+
+def _gateway(target: Target, stacks: dict[str, str]) -> dict[str, Any] | None:
+    stack = target.stack_name("Gateway")
+    if stack not in stacks:
+        return None
+    resources = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    by_type = {resource["ResourceType"]: resource.get("PhysicalResourceId", "") for resource in resources}
+    if "AWS::ECS::Service" not in by_type:
+        return None
+    services = target.client("ecs").describe_services(
+        cluster=by_type["AWS::ECS::Cluster"], services=[by_type["AWS::ECS::Service"]]
+    )["services"]
+    service = services[0] if services else {}
+    return {key: service.get(key) for key in ("serviceName", "status", "desiredCount", "runningCount", "taskDefinition")}
+
+
+def _secrets(target: Target) -> dict[str, bool]:
+    from stacks.names import secret_prefix
+
+    prefix = secret_prefix(target.environment)
+    pages = target.client("secretsmanager").get_paginator("list_secrets").paginate(
+        Filters=[{"Key": "name", "Values": [prefix]}]
+    )
+    return {
+        secret["Name"].removeprefix(prefix): bool(secret.get("SecretVersionsToStages"))
+        for page in pages
+        for secret in page["SecretList"]
+        if secret["Name"].startswith(prefix)
+    }

@@ -1,0 +1,141 @@
+"""The project at hand and its environments, as every command names them: files, AWS clients, the names of stacks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent_runtime.errors import EnvironmentFault, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stacks.environments import Environment
+
+EnvironmentOption = Annotated[
+    str, typer.Option("--env", "-e", help="Environment: local, simulation, staging or production.")
+]
+EnvironmentsOption = Annotated[Path, typer.Option("--environments", help="The environments' file.")]
+BlueprintsOption = Annotated[Path, typer.Option("--blueprints", help="The blueprints' folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+
+ENVIRONMENTS = Path("environments.yaml")
+BLUEPRINTS = Path("blueprints")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One environment of the project.
+
+    Attributes:
+        environment: What `environments.yaml` says of it.
+        variables: Environment variables for AWS clients and for the CDK CLI.
+    """
+
+    environment: Environment
+    variables: Mapping[str, str]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the AWS of this environment is the local cloud."""
+        return self.environment.name == "local"
+
+    def client(self, service: str) -> Any:
+        """Makes a boto3 client for the environment.
+
+        Args:
+            service: boto3's name of the service.
+
+        Returns:
+            The client.
+        """
+        import boto3
+        from botocore.config import Config
+
+        keys = {
+            "aws_access_key_id": self.variables.get("AWS_ACCESS_KEY_ID"),
+            "aws_secret_access_key": self.variables.get("AWS_SECRET_ACCESS_KEY"),
+            "endpoint_url": self.variables.get("AWS_ENDPOINT_URL"),
+        }
+        return boto3.client(
+            service,
+            region_name=self.environment.region,
+            config=Config(read_timeout=900, retries={"max_attempts": 3, "mode": "standard"}),
+            **(keys if self.is_local else {}),
+        )
+
+    def stack_name(self, name: str) -> str:
+        """Names a stack of the environment as CloudFormation knows it."""
+        return f"{self.environment.stage_id}-{name}"
+
+    def agent_stack_name(self, agent: str) -> str:
+        """Names an agent's stack."""
+        from stacks.names import agent_stack_id
+
+        return self.stack_name(agent_stack_id(agent))
+
+
+def find_environment(name: str, environments: Path) -> Environment:
+    """Reads one environment.
+
+    Args:
+        name: Its name.
+        environments: `environments.yaml`.
+
+    Returns:
+        The environment.
+
+    Raises:
+        InputError: The file is wrong, or has no such environment.
+    """
+    from stacks.environments import load_environments
+
+    known = load_environments(environments)
+    if name not in known:
+        raise InputError(f"{environments} has no environment {name!r}: it has {', '.join(known)}.")
+    return known[name]
+
+
+def open_target(name: str, environments: Path = ENVIRONMENTS) -> Target:
+    """Opens an environment for AWS calls.
+
+    Args:
+        name: Its name.
+        environments: `environments.yaml`.
+
+    Returns:
+        The target, whose credentials belong to the environment's account.
+
+    Raises:
+        InputError: There is no such environment.
+        EnvironmentFault: The local cloud does not run, or the credentials are another account's.
+    """
+    environment = find_environment(name, environments)
+    if environment.name == "local":
+        from strandline.local_cloud import LocalCloud
+
+        return Target(environment, LocalCloud().environment(environment.account))
+    target = Target(environment, dict(os.environ))
+    _check_account(target)
+    return target
+
+
+def _check_account(target: Target) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        account = target.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise EnvironmentFault(
+            f"AWS takes no credentials for {target.environment.name} ({type(error).__name__}): "
+            "sign in (`aws sso login`), or set AWS_PROFILE."
+        ) from None
+    if account != target.environment.account:
+        raise EnvironmentFault(
+            f"The credentials at hand are account {account}'s, and {target.environment.name} is in account "
+            f"{target.environment.account}: set AWS_PROFILE to one of that account."
+        )
