@@ -51,6 +51,15 @@ _LATER_PROVIDERS = ("anthropic", "openai", "vertex")
 _LATER_PROTOCOLS = ("MCP", "A2A")
 
 
+def normalise_id(agent_id: str) -> str:
+    """Write an id as AWS tells agents apart; two agents must not share it.
+
+    AgentCore allows no hyphen in a name and CloudFormation no underscore in that of a stack; names of log groups are
+    easier to live with when capitals make no difference.
+    """
+    return agent_id.replace("-", "_").lower()
+
+
 def _check_provider(value: object) -> object:
     if value in _LATER_PROVIDERS:
         raise broken_rule(
@@ -233,12 +242,8 @@ class Blueprint(StrictModel):
 
     @property
     def normalised_id(self) -> str:
-        """The id as AWS tells agents apart; two agents must not share it.
-
-        AgentCore allows no hyphen in a name, CloudFormation no underscore, and both are easier to live with when
-        capitals make no difference.
-        """
-        return self.id.replace("-", "_").lower()
+        """The id as AWS tells agents apart."""
+        return normalise_id(self.id)
 
     def allows(self, execution_mode: ExecutionMode) -> bool:
         """Tell whether the agent may be deployed where agents run in this execution mode."""

@@ -47,6 +47,8 @@ def read_inside(folder: Path, *steps: str, limit: int) -> bytes:
     Raises:
         FileFault: The file is missing, a link, no regular file, too large or not readable.
     """
+    if any(step in ("", ".", "..") or "/" in step or "\0" in step for step in steps):
+        raise FileFault("the path leads out of its folder", "name a file of the folder")
     try:
         handle = _open_inside(folder, steps)
     except OSError as error:

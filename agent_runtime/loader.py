@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent_runtime.blueprint import LATER_FIELDS, Blueprint
+from agent_runtime.blueprint import LATER_FIELDS, Blueprint, normalise_id
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.prompts import PromptFolder
 from agent_runtime.validation import validate
@@ -57,7 +57,7 @@ def load_blueprint(path: Path) -> LoadedBlueprint:
         InputError: The blueprint or its prompt is at fault; carries every problem.
     """
     folder = path.parent
-    return _load(folder, (path.name,), PromptFolder(folder.parent / PROMPTS))
+    return _load(read_yaml_inside(folder, path.name), PromptFolder(folder.parent / PROMPTS))
 
 
 def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
@@ -73,24 +73,40 @@ def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
         InputError: A file is at fault or two agents share an id; carries every problem of every file.
     """
     problems: list[Problem | str] = []
+    documents: list[Document] = []
     loaded: list[LoadedBlueprint] = []
     prompts = PromptFolder(root / PROMPTS)
     for name in _agent_files(root):
         try:
-            loaded.append(_load(root, (AGENTS, name), prompts))
+            documents.append(read_yaml_inside(root, AGENTS, name))
+            loaded.append(_load(documents[-1], prompts))
         except InputError as error:
             problems += error.problems
-    problems += _clashes(loaded)
+    problems += _clashes(documents)
     if problems:
         raise InputError(*problems)
     return tuple(sorted(loaded, key=lambda agent: agent.blueprint.id))
 
 
-def _load(folder: Path, steps: tuple[str, ...], prompts: PromptFolder) -> LoadedBlueprint:
-    document = read_yaml_inside(folder, *steps)
-    blueprint = validate(Blueprint, document, later=LATER_FIELDS)
+def _load(document: Document, prompts: PromptFolder) -> LoadedBlueprint:
+    try:
+        blueprint = validate(Blueprint, document, later=LATER_FIELDS)
+    except InputError as error:
+        raise InputError(*error.problems, *_prompt_problems(document, prompts, error)) from None
     prompt = prompts.read(blueprint.prompt_ref, document)
     return LoadedBlueprint(blueprint, prompt, document.file, document)
+
+
+def _prompt_problems(document: Document, prompts: PromptFolder, error: InputError) -> tuple[Problem | str, ...]:
+    """Look for the prompt of a blueprint that is at fault elsewhere: one run shows everything."""
+    ref = document.text_at("prompt_ref")
+    if ref is None or any(isinstance(problem, Problem) and problem.path == "prompt_ref" for problem in error.problems):
+        return ()
+    try:
+        prompts.read(ref, document)
+    except InputError as missing:
+        return missing.problems
+    return ()
 
 
 def _agent_files(root: Path) -> list[str]:
@@ -112,18 +128,19 @@ def _agent_files(root: Path) -> list[str]:
     return files
 
 
-def _clashes(loaded: Iterable[LoadedBlueprint]) -> list[Problem]:
-    by_id: defaultdict[str, list[LoadedBlueprint]] = defaultdict(list)
-    for agent in loaded:
-        by_id[agent.blueprint.normalised_id].append(agent)
-    return [_clash(agents[0], other) for agents in by_id.values() for other in agents[1:]]
+def _clashes(documents: Iterable[Document]) -> list[Problem]:
+    by_id: defaultdict[str, list[Document]] = defaultdict(list)
+    for document in documents:
+        if agent_id := document.text_at("id"):
+            by_id[normalise_id(agent_id)].append(document)
+    return [_clash(same[0], other) for same in by_id.values() for other in same[1:]]
 
 
-def _clash(first: LoadedBlueprint, other: LoadedBlueprint) -> Problem:
-    place = first.document.value_place(("id",))
-    where = f"{first.source}:{place.line}"
-    if first.blueprint.id == other.blueprint.id:
-        message = f"the id '{other.blueprint.id}' is taken by {where}"
+def _clash(first: Document, other: Document) -> Problem:
+    first_id, other_id = first.text_at("id"), other.text_at("id")
+    where = f"{first.file}:{first.value_place(('id',)).line}"
+    if first_id == other_id:
+        message = f"the id '{other_id}' is taken by {where}"
     else:
-        message = f"the id '{other.blueprint.id}' is the same to AWS as '{first.blueprint.id}' of {where}"
-    return other.document.problem(("id",), message, "give one of the two another id")
+        message = f"the id '{other_id}' is the same to AWS as '{first_id}' of {where}"
+    return other.problem(("id",), message, "give one of the two another id")

@@ -6,7 +6,7 @@ import re
 
 _MAX_QUOTED = 60
 _SECRET_SHAPES = re.compile(
-    r"(?:sk|pk|rk|xai|hf|gsk|ghp|gho|github_pat|glpat|xox[abprs])[-_]\S{8,}"
+    r"\b(?:sk|pk|rk|xai|hf|gsk|ghp|gho|github_pat|glpat|xox[abprs])[-_]\S{8,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
     r"|AIza\S{20,}|eyJ\S{20,}|Bearer\s+\S+|://[^/\s]*@"
     r"|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=]{32,}",

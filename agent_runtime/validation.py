@@ -36,12 +36,15 @@ def validate(model: type[ModelT], document: Document, *, later: frozenset[str] =
     Raises:
         InputError: The document breaks the schema; carries every problem, those of the reader included.
     """
-    problems = list(document.faults)
+    problems: list[Problem] = []
     try:
         validated = model.model_validate(document.data())
     except ValidationError as error:
         translator = _Translator(model, document, later)
         problems += [translator.problem(details) for details in error.errors(include_url=False)]
+    # Where the schema has something to say of a value, that is the better message.
+    told = {(problem.line, problem.column) for problem in problems}
+    problems += [fault for fault in document.faults if (fault.line, fault.column) not in told]
     if problems:
         raise InputError(*sorted(set(problems)))
     return validated
@@ -88,7 +91,12 @@ class _Translator:
         key = str(path[-1])
         if show_path(path) in self._later:
             return f"{key} is not supported by this version", "remove it"
-        return f"unknown key {shown(key)}", did_you_mean(key, known_keys(self._model, path[:-1]))
+        known = known_keys(self._model, path[:-1])
+        # A key of the format in the wrong block: right word, wrong indentation.
+        homes = [name for name in known_keys(self._model, ()) if key in known_keys(self._model, (name,))]
+        if homes and nearest(key, known) is None:
+            return f"unknown key {shown(key)}", f"it belongs to {' or '.join(homes)}"
+        return f"unknown key {shown(key)}", did_you_mean(key, known)
 
     def _missing(self, path: Path) -> _Words:
         field = field_at(self._model, path)
@@ -98,7 +106,9 @@ class _Translator:
     def _not_allowed(self, path: Path) -> _Words:
         allowed = choices_at(self._model, path)
         node = self._document.find(path)
-        guess = nearest(node.text, allowed) if isinstance(node, ScalarNode) else None
+        # The nearest number to a wrong number is no help.
+        word = node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) else ""
+        guess = nearest(word, allowed) if word else None
         hint = f"allowed: {', '.join(allowed)}"
         return (
             f"is not one of the allowed values{self._found(path)}",
@@ -109,7 +119,9 @@ class _Translator:
         wanted, hint = _TYPES[kind]
         node = self._document.find(path)
         if isinstance(node, ScalarNode) and node.value is None:
-            return f"has no value; it wants {wanted}", "write one, or remove the key"
+            field = field_at(self._model, path)
+            hint = "write one" if field and field.is_required() else "write one, or remove the key"
+            return f"has no value; it wants {wanted}", hint
         if kind == "string_type" and isinstance(node, ScalarNode):
             return self._unquoted(node, path)
         return f"wants {wanted}{self._found(path)}", hint

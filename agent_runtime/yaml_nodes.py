@@ -73,6 +73,11 @@ class Document:
         """Return the plain values, for a model to validate."""
         return {key: _plain(node) for key, (_, node) in self.root.entries.items()}
 
+    def text_at(self, key: str) -> str | None:
+        """Return the text of a top-level key, or nothing when it is missing or no text."""
+        node = self.find((key,))
+        return node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) else None
+
     def find(self, path: Path) -> Node | None:
         """Return the node at a path, or nothing."""
         node: Node = self.root
