@@ -36,10 +36,10 @@ class ResourceType:
 
 def install(context: Context) -> None:
     """Register every type."""
-    from . import agentcore, ecs, load_balancing, network, scaling, secretsmanager
+    from . import agentcore, ecs, flow_logs, load_balancing, network, scaling, secretsmanager
 
     blocking: set[str] = set()
-    for module in (agentcore, ecs, network, scaling, secretsmanager):
+    for module in (agentcore, ecs, flow_logs, network, scaling, secretsmanager):
         for name, resource_type in module.types(context).items():
             _register(name, resource_type)
             if resource_type.blocking:
@@ -48,7 +48,7 @@ def install(context: Context) -> None:
     _run_on_threads(blocking)
 
 
-def wrap(name: str, **operations: Callable[..., Any]) -> None:
+def wrap(name: str, **operations: Any) -> None:
     """Replace single operations of a type that MiniStack has."""
     provisioners._RESOURCE_HANDLERS[name] = {**provisioners._RESOURCE_HANDLERS[name], **operations}
 
