@@ -49,13 +49,17 @@ def serve(settings: Settings) -> int:
     dataplane.install(context)
     registry.install(context)
     context.balancers.install()
+    loop = asyncio.new_event_loop()
+    code = 1
     try:
-        asyncio.run(_run(context))
-    finally:
-        context.supervisor.close(_GRACE_SECONDS)
+        loop.run_until_complete(_run(context))
+        code = 0
+    except Exception:
+        logger.exception("port=<%s> | the emulator ends", settings.port)
+    context.supervisor.close(_GRACE_SECONDS)
     sys.stdout.flush()
-    # Threads of MiniStack that wait for something would hold the process: all state has been written by now.
-    os._exit(0)
+    # All state has been written. Closing the loop would wait for threads that wait for processes which are gone.
+    os._exit(code)
 
 
 def build_context(settings: Settings) -> Context:

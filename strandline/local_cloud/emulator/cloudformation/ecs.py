@@ -21,6 +21,7 @@ _USER_KEYED = {"options", "dockerLabels", "driverOpts", "labels"}
 def types(context: Context) -> dict[str, ResourceType]:
     """The types of this module."""
     provisioners._normalize_container_defs = members
+    _mend_first_deployment()
     service = Service(inherited("AWS::ECS::Service"), context.settings.limits.steady)
     return {
         "AWS::ECS::Service": ResourceType(
@@ -31,6 +32,19 @@ def types(context: Context) -> dict[str, ResourceType]:
             blocking=True,
         )
     }
+
+
+def _mend_first_deployment() -> None:
+    """MiniStack calls the first deployment of a service completed when it begins; no circuit breaker then watches it."""
+    make = ecs._make_deployment
+
+    def make_deployment(definition: str, desired_count: int, status: str = "PRIMARY") -> dict[str, Any]:
+        deployment: dict[str, Any] = make(definition, desired_count, status)
+        if int(desired_count) > 0:
+            deployment |= {"rolloutState": "IN_PROGRESS", "rolloutStateReason": "ECS deployment in progress."}
+        return deployment
+
+    ecs._make_deployment = make_deployment
 
 
 def members(value: Any) -> Any:
