@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from stacks.base import EnvironmentStack
-from stacks.nag import acknowledge, acknowledge_log_streams
+from stacks.nag import acknowledge_log_streams
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -60,11 +60,11 @@ class NetworkStack(EnvironmentStack):
         )
         # Agents fetch their bundle from S3, and AgentCore their code: free, and not through the NAT gateway.
         vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
-        self._add_secrets_manager_endpoint(vpc)
+        self._add_secrets_manager_endpoint(vpc, network.cidr)
         self._add_flow_log(vpc)
         return vpc
 
-    def _add_secrets_manager_endpoint(self, vpc: ec2.Vpc) -> None:
+    def _add_secrets_manager_endpoint(self, vpc: ec2.Vpc, cidr: str) -> None:
         security_group = ec2.SecurityGroup(
             self,
             "EndpointSecurityGroup",
@@ -72,16 +72,12 @@ class NetworkStack(EnvironmentStack):
             description="Secrets Manager from inside the VPC",
             allow_all_outbound=False,
         )
-        security_group.add_ingress_rule(ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.tcp(443), "HTTPS from the VPC")
+        security_group.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(443), "HTTPS from the VPC")
         vpc.add_interface_endpoint(
             "SecretsManager",
             service=ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
             security_groups=[security_group],
             open=False,
-        )
-        acknowledge(
-            security_group,
-            {"AwsSolutions-EC23": "The rule cannot read the CIDR block; it is the VPC's own."},
         )
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:

@@ -103,6 +103,8 @@ def _decide(role_arn: str, action: str, resource: str, region: str) -> str:
     if find_role(role_arn) is None:
         return "ImplicitDeny"
     with request_scope(account_of(role_arn), region):
+        # Bucket policies deny what does not come over a secure transport, and the empty context has none.
+        iam_evaluator.pin_request_origin("127.0.0.1", True)
         key = assume(role_arn, "strandline")["AccessKeyId"]
         try:
             result = iam_evaluator.enforce(key, action, action.split(":", 1)[0], region, resource_arn=resource)
