@@ -11,6 +11,7 @@ from agent_runtime.quoting import looks_like_secret, shown
 from agent_runtime.schema_walk import choices_at, field_at, known_keys
 from agent_runtime.suggestions import did_you_mean, nearest
 from agent_runtime.yaml_nodes import Document, MappingNode, Path, ScalarNode, SequenceNode, show_path
+from agent_runtime.yaml_scalars import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,8 @@ class _Translator:
     def _missing(self, path: Path) -> _Words:
         field = field_at(self._model, path)
         sample = field.examples[0] if field and field.examples else "..."
+        if isinstance(sample, str) and not isinstance(resolve(sample), str):
+            sample = f'"{sample}"'
         return f"{path[-1]} is missing", f"add {path[-1]}: {sample}"
 
     def _not_allowed(self, path: Path) -> _Words:
@@ -158,6 +161,10 @@ def _described(node: MappingNode | SequenceNode | ScalarNode) -> str:
     return "a list" if isinstance(node, SequenceNode) else shown(node.text)
 
 
+def _at_least(number: int, things: str) -> str:
+    return "must not be empty" if number == 1 else f"must have at least {number} {things}"
+
+
 _TYPES: dict[str, _Words] = {
     "string_type": ("a text", "write a text"),
     "int_type": ("a whole number", "write digits only, without quotes"),
@@ -176,9 +183,9 @@ _LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
     "less_than": lambda context: f"must be less than {context['lt']:g}",
     "less_than_equal": lambda context: f"must be at most {context['le']:g}",
     "finite_number": lambda _: "must be a finite number",
-    "string_too_short": lambda context: f"must have at least {context['min_length']} characters",
+    "string_too_short": lambda context: _at_least(context["min_length"], "characters"),
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
-    "too_short": lambda context: f"must have at least {context['min_length']} entries",
+    "too_short": lambda context: _at_least(context["min_length"], "entries"),
     "too_long": lambda context: f"must have at most {context['max_length']} entries",
     "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
 }
