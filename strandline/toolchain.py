@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STAMP = ".strandline-complete"
 _TAIL_LINES = 6

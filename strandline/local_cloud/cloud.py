@@ -12,14 +12,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from strandline.local_cloud import launcher, orphans
 from strandline.local_cloud.logs import LogReader
 from strandline.local_cloud.paths import CloudPaths
 from strandline.local_cloud.settings import CloudSettings, default_home, default_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,10 +16,15 @@ from agent_runtime.errors import StrandlineError
 from strandline.local_cloud.cloud import DEFAULT_ACCOUNT, LocalCloud
 from strandline.local_cloud.views import print_status
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 app = typer.Typer(no_args_is_help=True, help="The AWS that runs on this machine.")
 _notes = Console(stderr=True)
 
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of the cloud (default: STRANDLINE_HOME or .strandline).")]
+Home = Annotated[
+    Path | None, typer.Option("--home", help="Folder of the cloud (default: STRANDLINE_HOME or .strandline).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -11,13 +11,15 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
 from strandline.local_cloud.paths import EMULATOR_LOCK, EMULATOR_SOURCE, GATEWAY_LOCK, MARKER, CloudPaths
 from strandline.toolchain import ensure_virtual_environment, is_built, virtual_environment_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from strandline.local_cloud.cloud import CloudStatus
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from strandline.local_cloud.cloud import CloudStatus
 
 _TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Stacks", "stacks", ("account", "name", "status")),

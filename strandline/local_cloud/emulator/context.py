@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .addresses import AddressBook
     from .agentcore.sessions import SessionManager
     from .balancer.listeners import Balancers

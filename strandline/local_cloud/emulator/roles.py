@@ -1,4 +1,5 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """What tasks and sessions may do: credentials of their roles, and questions to MiniStack's policy evaluator."""
 
 from __future__ import annotations
@@ -95,7 +96,11 @@ def require(role_arn: str, action: str, resource: str, region: str, session_name
     denied = contextvars.Context().run(_decide, role_arn, action, resource, region)
     if denied:
         principal = f"arn:aws:sts::{account_of(role_arn)}:assumed-role/{role_name(role_arn)}/{session_name}"
-        why = "with an explicit deny" if denied == "Deny" else f"because no identity-based policy allows the {action} action"
+        why = (
+            "with an explicit deny"
+            if denied == "Deny"
+            else f"because no identity-based policy allows the {action} action"
+        )
         raise Denied(f"User: {principal} is not authorized to perform: {action} on resource: {resource} {why}")
 
 

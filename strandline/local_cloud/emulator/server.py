@@ -1,4 +1,5 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """The emulator's process: MiniStack's application with our paths beside it, and the end of it all."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ministack.app as ministack
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -23,13 +24,15 @@ from .agentcore.sessions import SessionManager
 from .balancer.listeners import Balancers
 from .balancer.targets import TargetHealth
 from .cloudformation import registry
-from .context import Context
 from .containers import engine
+from .context import Context
 from .processes import Supervisor
 from .roles import CredentialVendor
 from .services import monitor
-from .settings import Settings
 from .status import snapshot
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 logger = logging.getLogger("strandline")
 

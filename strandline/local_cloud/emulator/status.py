@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.services import alb, ecs, iam
 from ministack.services.cloudformation import _stacks
 
 from .containers.engine import Engine
-from .context import Context
+
+if TYPE_CHECKING:
+    from .context import Context
 
 
 def snapshot(context: Context) -> dict[str, Any]:

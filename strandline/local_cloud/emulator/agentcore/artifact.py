@@ -47,7 +47,9 @@ def fetch(url: str, account: str, location: dict[str, Any]) -> bytes:
             return content
     except urllib.error.HTTPError as fault:
         fault.close()
-        raise Invalid(f"The code artifact s3://{bucket}/{key} does not exist or cannot be read ({fault.code})") from None
+        raise Invalid(
+            f"The code artifact s3://{bucket}/{key} does not exist or cannot be read ({fault.code})"
+        ) from None
 
 
 def unpack(content: bytes, folder: Path) -> Path:
@@ -97,7 +99,9 @@ def command(code: Path, configuration: dict[str, Any], interpreters: Path) -> li
     if wrapper != [_INSTRUMENT]:
         raise Invalid(f"The entry point {wrapper[0]} cannot be run: only {_INSTRUMENT} may come before the script")
     if not (code / "opentelemetry" / "instrumentation" / "auto_instrumentation").is_dir():
-        raise Invalid(f"The entry point asks for {_INSTRUMENT}, and the artifact does not hold opentelemetry-instrumentation")
+        raise Invalid(
+            f"The entry point asks for {_INSTRUMENT}, and the artifact does not hold opentelemetry-instrumentation"
+        )
     return [python, "-m", "opentelemetry.instrumentation.auto_instrumentation", python, script]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, now_iso
@@ -14,8 +14,10 @@ from ministack.services import bedrock_agentcore as service
 
 from .. import roles
 from .session import StartFailure
-from .sessions import SessionManager
 from .shapes import VERSIONED, Body, Invalid, platform, validate
+
+if TYPE_CHECKING:
+    from .sessions import SessionManager
 
 logger = logging.getLogger("strandline.agentcore")
 

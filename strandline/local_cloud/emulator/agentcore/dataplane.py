@@ -1,4 +1,5 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """InvokeAgentRuntime and StopRuntimeSession, and the control plane's create, update and delete, over HTTP."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from ministack.core import iam_actions, iam_evaluator
@@ -15,12 +16,14 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import StreamingResponse, error_response_json, json_response
 from ministack.services import bedrock_agentcore as service
 
-from ..context import Context
 from . import relay
 from .control import Conflict, NotFound, Runtimes, read
 from .session import Session, StartFailure
-from .sessions import SessionManager
 from .shapes import Body, Invalid
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from .sessions import SessionManager
 
 Response = tuple[int, dict[str, str], Any]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Response]]
@@ -105,7 +108,8 @@ class Operations:
                 operation = self._invoke if call["verb"] == "invocations" else self._stop
                 return await operation(call["arn"], headers, body, query)
             if runtime and method in {"PUT", "DELETE"}:
-                return await run_reentrant(self._change, method, runtime["id"], body)
+                changed: Response = await run_reentrant(self._change, method, runtime["id"], body)
+                return changed
         except Invalid as fault:
             return _error("ValidationException", str(fault), 400)
         except Conflict as fault:
@@ -114,7 +118,7 @@ class Operations:
             return _error("ResourceNotFoundException", str(fault), 404)
         return None
 
-    def _change(self, method: str, runtime_id: str | None, body: bytes) -> Response | None:
+    def _change(self, method: str, runtime_id: str | None, body: bytes) -> Response:
         if method == "DELETE":
             self._runtimes.delete(str(runtime_id))
             return _json({"status": "DELETING", "agentRuntimeId": runtime_id}, 202)
@@ -216,7 +220,14 @@ def _check_session_id(session_id: str) -> None:
 
 
 def _summary(record: Body) -> Body:
-    members = ("agentRuntimeArn", "agentRuntimeId", "agentRuntimeVersion", "workloadIdentityDetails", "createdAt", "lastUpdatedAt")
+    members = (
+        "agentRuntimeArn",
+        "agentRuntimeId",
+        "agentRuntimeVersion",
+        "workloadIdentityDetails",
+        "createdAt",
+        "lastUpdatedAt",
+    )
     return {member: record[member] for member in members}
 
 

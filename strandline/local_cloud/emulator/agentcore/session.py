@@ -10,12 +10,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..processes import Child, Supervisor
 from ..roles import CredentialVendor, account_of
-from ..settings import Settings
 from .logsink import LogSink
+
+if TYPE_CHECKING:
+    from ..processes import Child, Supervisor
+    from ..settings import Settings
 
 _POLL_SECONDS = 0.03
 _PING_SECONDS = 1.0

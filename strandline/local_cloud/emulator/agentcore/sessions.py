@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..processes import Supervisor
 from ..roles import CredentialVendor, account_of
-from ..settings import Settings
 from . import artifact
 from .session import Session, SessionKey, StartFailure
 from .shapes import Invalid, idle_timeout, lifetime, platform
+
+if TYPE_CHECKING:
+    from ..processes import Supervisor
+    from ..settings import Settings
 
 logger = logging.getLogger("strandline.agentcore")
 
@@ -118,7 +120,9 @@ class SessionManager:
         except StartFailure:
             session.end(self._stop_seconds)
             raise
-        logger.info("runtime=<%s>, version=<%s>, session=<%s> | started", key.runtime_id, session.version, key.session_id)
+        logger.info(
+            "runtime=<%s>, version=<%s>, session=<%s> | started", key.runtime_id, session.version, key.session_id
+        )
         return session
 
     def _reap(self) -> None:

@@ -1,10 +1,13 @@
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """The shapes of AgentCore's resources: CloudFormation's properties to the API's members, and what the service refuses. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Body = dict[str, Any]
 
@@ -54,7 +57,9 @@ def runtime_body(properties: Body) -> Body:
         body["protocolConfiguration"] = {"serverProtocol": body["protocolConfiguration"]}
     lifecycle = body.get("lifecycleConfiguration", {})
     body["tags"] = properties.get("Tags", {})
-    return body | ({"lifecycleConfiguration": {key: int(value) for key, value in lifecycle.items()}} if lifecycle else {})
+    return body | (
+        {"lifecycleConfiguration": {key: int(value) for key, value in lifecycle.items()}} if lifecycle else {}
+    )
 
 
 def endpoint_body(properties: Body) -> Body:
@@ -126,7 +131,9 @@ def _check_artifact(body: Body) -> None:
     if not 1 <= len(entry_point) <= _ENTRY_POINT_PARTS or any(
         not 1 <= len(part) <= _ENTRY_POINT_LENGTH for part in entry_point
     ):
-        raise Invalid("agentRuntimeArtifact.codeConfiguration.entryPoint must have one or two members of 1 to 128 characters")
+        raise Invalid(
+            "agentRuntimeArtifact.codeConfiguration.entryPoint must have one or two members of 1 to 128 characters"
+        )
     if not all((code.get("code", {}).get("s3") or {}).get(member) for member in ("bucket", "prefix")):
         raise Invalid("agentRuntimeArtifact.codeConfiguration.code.s3 must name bucket and prefix")
 
@@ -158,7 +165,9 @@ def _check_network(body: Body) -> None:
         raise Invalid(f"Value '{mode}' at 'networkConfiguration.networkMode' must be PUBLIC or VPC")
     detail = network.get("networkModeConfig") or {}
     if mode == "VPC" and not (detail.get("subnets") and detail.get("securityGroups")):
-        raise Invalid("networkConfiguration.networkModeConfig must name subnets and securityGroups when networkMode is VPC")
+        raise Invalid(
+            "networkConfiguration.networkModeConfig must name subnets and securityGroups when networkMode is VPC"
+        )
 
 
 def _check_lifecycle(body: Body) -> None:

@@ -1,4 +1,5 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """Each load balancer has a loopback address, which is its DNS name, and listens there at its listeners' ports."""
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from hypercorn.asyncio import serve
@@ -19,7 +19,10 @@ from ministack import app as ministack
 from ministack.core.responses import StreamingResponse, request_scope
 from ministack.services import alb
 
-from ..addresses import AddressBook
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from ..addresses import AddressBook
 
 logger = logging.getLogger("strandline.balancer")
 
@@ -130,7 +133,9 @@ class Balancers:
         config.bind = [f"{endpoint[0]}:{endpoint[1]}"]
         config.loglevel = "ERROR"
         config.graceful_timeout = 1.0
-        task = asyncio.get_running_loop().create_task(_serve(_application(endpoint[1], scope), config, stop))
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(
+            _serve(_application(endpoint[1], scope), config, stop)
+        )
         logger.info("address=<%s>, port=<%s> | listening", *endpoint)
         return task, stop
 
@@ -195,7 +200,9 @@ def _drain_seconds(task_arn: str) -> float:
     delays = [0.0]
     task = next((task for _, task in ecs._tasks.all_items() if task.get("taskArn") == task_arn), {})
     for _, service in ecs._services.all_items():
-        if task.get("group") == f"service:{service.get('serviceName')}" and task.get("clusterArn") == service.get("clusterArn"):
+        if task.get("group") == f"service:{service.get('serviceName')}" and task.get("clusterArn") == service.get(
+            "clusterArn"
+        ):
             groups = [balancer.get("targetGroupArn") for balancer in service.get("loadBalancers") or []]
             delays += [_delay(group) for group in groups if group]
     return max(delays)
@@ -209,5 +216,3 @@ def _delay(group_arn: str) -> float:
             next(item["Value"] for item in attributes if item["Key"] == "deregistration_delay.timeout_seconds")
         )
     return _DEFAULT_DRAIN_SECONDS
-
-

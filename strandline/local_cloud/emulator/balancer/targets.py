@@ -1,4 +1,5 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """Health of targets: real HTTP requests to the target group's path; only healthy targets are sent requests."""
 
 from __future__ import annotations
@@ -62,7 +63,15 @@ class TargetHealth:
             return target.state if target else "initial"
 
     async def _forward(
-        self, group: dict[str, Any], method: str, path: str, headers: Any, body: Any, query: Any, raw_query: Any = None, raw_path: Any = None
+        self,
+        group: dict[str, Any],
+        method: str,
+        path: str,
+        headers: Any,
+        body: Any,
+        query: Any,
+        raw_query: Any = None,
+        raw_path: Any = None,
     ) -> Any:
         arn = group["TargetGroupArn"]
         states = [(target, self.state(arn, target["Id"], _port(target, group))) for target in alb._targets.get(arn, [])]
@@ -70,7 +79,11 @@ class TargetHealth:
         # With no healthy target left a balancer sends to all of them rather than to none.
         usable = usable or [target for target, state in states if state == "unhealthy"]
         if not usable:
-            return _UNAVAILABLE, {"Content-Type": "text/html"}, b"<html><h1>503 Service Temporarily Unavailable</h1></html>"
+            return (
+                _UNAVAILABLE,
+                {"Content-Type": "text/html"},
+                b"<html><h1>503 Service Temporarily Unavailable</h1></html>",
+            )
         chosen = random.choice(usable)  # noqa: S311 - a balancer's choice
         return await alb._proxy_http_target(chosen, group, method, raw_path or path, headers, body, query, raw_query)
 
@@ -151,7 +164,9 @@ def _passes(key: Key, group: dict[str, Any]) -> bool:
     _, address, port = key
     declared = str(group.get("HealthCheckPort") or "traffic-port")
     timeout = float(group.get("HealthCheckTimeoutSeconds") or 5)
-    connection = http.client.HTTPConnection(address, port if declared == "traffic-port" else int(declared), timeout=timeout)
+    connection = http.client.HTTPConnection(
+        address, port if declared == "traffic-port" else int(declared), timeout=timeout
+    )
     try:
         connection.request("GET", group.get("HealthCheckPath") or "/", headers={"User-Agent": "ELB-HealthChecker/2.0"})
         return _matches(connection.getresponse().status, str((group.get("Matcher") or {}).get("HttpCode") or "200"))

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.services import bedrock_agentcore as service
 
 from ..agentcore.control import Conflict, NotFound, Runtimes
 from ..agentcore.shapes import NAME, Invalid, endpoint_body, runtime_body
-from ..context import Context
 from .registry import Made, Properties, ResourceType
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _ERROR_STATUS = 300
 

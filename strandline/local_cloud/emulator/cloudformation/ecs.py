@@ -1,16 +1,20 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """AWS::ECS::TaskDefinition that keeps all its members, and AWS::ECS::Service that waits for its steady state."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.services import ecs
 from ministack.services.cloudformation import provisioners
 
-from ..context import Context
 from .registry import Made, Properties, ResourceType, inherited
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _POLL_SECONDS = 0.1
 _REASON = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
@@ -22,6 +26,7 @@ def types(context: Context) -> dict[str, ResourceType]:
     """The types of this module."""
     provisioners._normalize_container_defs = members
     _mend_first_deployment()
+    _mend_failed_deployment()
     service = Service(inherited("AWS::ECS::Service"), context.settings.limits.steady)
     return {
         "AWS::ECS::Service": ResourceType(
@@ -47,6 +52,21 @@ def _mend_first_deployment() -> None:
     ecs._make_deployment = make_deployment
 
 
+def _mend_failed_deployment() -> None:
+    """MiniStack stops the last good tasks when a deployment fails that has nothing to be rolled back to; AWS leaves them."""
+    reconcile = ecs._reconcile_service_tasks
+
+    def reconcile_service_tasks(cluster: str, key: str) -> None:
+        record = ecs._services.get(key) or {}
+        primary = ecs._primary_deployment(record) if record else None
+        if primary and primary.get("rolloutState") == "FAILED" and record.get("desiredCount"):
+            ecs._refresh_service_state(cluster, f"service:{record['serviceName']}")
+        else:
+            reconcile(cluster, key)
+
+    ecs._reconcile_service_tasks = reconcile_service_tasks
+
+
 def members(value: Any) -> Any:
     """CloudFormation's container definitions as the API's. MiniStack's own leaves `Secrets` and others without their members."""
     if isinstance(value, dict):
@@ -66,7 +86,10 @@ class Service:
         """Create and wait; a service that never becomes steady is removed again."""
         arn, attributes = self._handlers["create"](logical_id, properties, stack)
         record = _record(arn)
-        for prop, member in (("HealthCheckGracePeriodSeconds", "healthCheckGracePeriodSeconds"), ("PlatformVersion", "platformVersion")):
+        for prop, member in (
+            ("HealthCheckGracePeriodSeconds", "healthCheckGracePeriodSeconds"),
+            ("PlatformVersion", "platformVersion"),
+        ):
             if prop in properties:
                 record[member] = properties[prop]
         try:
@@ -83,10 +106,19 @@ class Service:
         try:
             self._await_steady(record)
         except ValueError:
-            if record.get("taskDefinition") == new.get("TaskDefinition") or old.get("DesiredCount") != new.get("DesiredCount"):
-                self._handlers["update"](arn, new, old, stack)
+            self._send_back(arn, new, old, stack)
             raise
         return made
+
+    def _send_back(self, arn: str, new: Properties, old: Properties, stack: str) -> None:
+        """To the properties before, and wait until they hold: the next deployment needs a completed one to fall back on."""
+        record = _record(arn)
+        if record.get("taskDefinition") == new.get("TaskDefinition") or old.get("DesiredCount") != new.get(
+            "DesiredCount"
+        ):
+            self._handlers["update"](arn, new, old, stack)
+        with contextlib.suppress(ValueError):
+            self._await_steady(record)
 
     def delete(self, arn: str, properties: Properties) -> None:
         """Delete with its tasks."""
@@ -102,7 +134,11 @@ class Service:
         deadline = time.monotonic() + self._steady_seconds
         while primary and time.monotonic() < deadline:
             state = primary.get("rolloutState")
-            if state == "COMPLETED" and primary in record["deployments"] and record["runningCount"] >= record["desiredCount"]:
+            if (
+                state == "COMPLETED"
+                and primary in record["deployments"]
+                and record["runningCount"] >= record["desiredCount"]
+            ):
                 return
             if state == "FAILED":
                 raise ValueError(f"{_REASON} {_last_reason(record, primary)}")
@@ -126,6 +162,8 @@ def _last_reason(record: dict[str, Any], deployment: dict[str, Any]) -> str:
     if not stopped:
         return f"No task of {record['serviceName']} stopped."
     last = max(stopped, key=lambda task: str(task.get("stoppedAt")))
-    codes = [str(container["exitCode"]) for container in last.get("containers", []) if container.get("exitCode") is not None]
+    codes = [
+        str(container["exitCode"]) for container in last.get("containers", []) if container.get("exitCode") is not None
+    ]
     code = f" (exit code {', '.join(codes)})" if codes else ""
     return f"Last stopped task: {last.get('stoppedReason')}{code}"

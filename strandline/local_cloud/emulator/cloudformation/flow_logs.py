@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ministack.services import ec2
 
-from ..context import Context
 from .registry import Made, Properties, ResourceType
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _IDENTITY = (
     "DeliverLogsPermissionArn",

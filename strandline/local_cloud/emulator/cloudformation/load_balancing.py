@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ministack.services import alb
 
-from ..context import Context
 from .registry import Made, Properties, inherited, wrap
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _TYPE = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 

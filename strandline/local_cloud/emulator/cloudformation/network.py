@@ -1,17 +1,21 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """EC2 types that MiniStack's CloudFormation lacks: EIP, NatGateway, SecurityGroupIngress and SecurityGroupEgress."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import now_iso
 from ministack.services import ec2
 
-from ..context import Context
-from .registry import Made, Properties, ResourceType
+from .registry import Made, Properties, ResourceType, inherited, wrap
 
+if TYPE_CHECKING:
+    from ..context import Context
+
+_VPC = "AWS::EC2::VPC"
 _RULE_IDENTITY = (
     "IpProtocol",
     "FromPort",
@@ -29,6 +33,7 @@ _RULE_IDENTITY = (
 def types(context: Context) -> dict[str, ResourceType]:
     """The types of this module."""
     del context
+    _mend_vpc()
     ingress, egress = Rule("IpPermissions", "Source"), Rule("IpPermissionsEgress", "Destination")
     return {
         "AWS::EC2::EIP": ResourceType(create_address, delete_address, update_address, replacing=("Domain",)),
@@ -38,6 +43,25 @@ def types(context: Context) -> dict[str, ResourceType]:
         "AWS::EC2::SecurityGroupIngress": ResourceType(ingress.create, ingress.delete, replacing=_RULE_IDENTITY),
         "AWS::EC2::SecurityGroupEgress": ResourceType(egress.create, egress.delete, replacing=_RULE_IDENTITY),
     }
+
+
+def _mend_vpc() -> None:
+    """MiniStack's VPC lacks attributes that `Fn::GetAtt` may name, CidrBlock among them."""
+    handlers = inherited(_VPC)
+
+    def create(*arguments: Any) -> Made:
+        return _with_vpc_attributes(handlers["create"](*arguments))
+
+    def update(*arguments: Any) -> Made:
+        return _with_vpc_attributes(handlers["update"](*arguments))
+
+    wrap(_VPC, create=create, **({"update": update} if "update" in handlers else {}))
+
+
+def _with_vpc_attributes(made: Made) -> Made:
+    vpc_id, attributes = made
+    block = ec2._vpcs[vpc_id]["CidrBlock"]
+    return vpc_id, attributes | {"CidrBlock": block, "CidrBlockAssociations": [f"vpc-cidr-assoc-{vpc_id[4:]}"]}
 
 
 def create_address(_logical_id: str, properties: Properties, _stack: str) -> Made:

@@ -1,15 +1,18 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """Put our resource types into MiniStack's tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.services.cloudformation import provisioners, stacks
 
-from ..context import Context
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..context import Context
 
 Properties = dict[str, Any]
 Made = tuple[str, Properties]

@@ -7,11 +7,14 @@ Locally a service has the number of tasks that its template gives it; nothing sc
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from ministack.core.responses import get_account_id, get_region
 
-from ..context import Context
 from .registry import Made, Properties, ResourceType
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 

@@ -1,17 +1,20 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """Secrets Manager: secrets without a value, rotation schedules, resource policies."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_evaluator
 from ministack.services import secretsmanager
 from ministack.services.cloudformation import provisioners
 
-from ..context import Context
 from .registry import Made, Properties, ResourceType, inherited, wrap
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _SECRET = "AWS::SecretsManager::Secret"  # noqa: S105 - the name of a type
 _VALUES = ("SecretString", "GenerateSecretString")
@@ -28,7 +31,10 @@ def types(context: Context) -> dict[str, ResourceType]:
             schedule, cancel, lambda secret, _old, new, stack: schedule(secret, new, stack), replacing=("SecretId",)
         ),
         "AWS::SecretsManager::ResourcePolicy": ResourceType(
-            put_policy, delete_policy, lambda secret, _old, new, stack: put_policy(secret, new, stack), replacing=("SecretId",)
+            put_policy,
+            delete_policy,
+            lambda secret, _old, new, stack: put_policy(secret, new, stack),
+            replacing=("SecretId",),
         ),
     }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..processes import Child
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..processes import Child
 
 _DEFAULT_STOP_SECONDS = 30.0
 
@@ -33,7 +35,10 @@ class ProcessContainer:
         self._on_stopped = on_stopped
         self._stopper: threading.Thread | None = None
         self._lock = threading.Lock()
-        self.attrs: dict[str, Any] = {"NetworkSettings": {"Networks": {"loopback": {"IPAddress": address}}}, "State": {}}
+        self.attrs: dict[str, Any] = {
+            "NetworkSettings": {"Networks": {"loopback": {"IPAddress": address}}},
+            "State": {},
+        }
 
     @property
     def task_arn(self) -> str:

@@ -1,4 +1,5 @@
-# mypy: disable-error-code="import-not-found"
+# mypy: disable-error-code="import-not-found,import-untyped"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """What MiniStack asks of a Docker client, answered with processes."""
 
 from __future__ import annotations
@@ -7,20 +8,23 @@ import contextlib
 import logging
 import secrets
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 from ministack.services import ecs
 
-from ..addresses import AddressBook
-from ..context import Context
-from ..processes import Supervisor
-from ..settings import Settings
 from . import task_start
 from .container import ProcessContainer
 from .images import Images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..addresses import AddressBook
+    from ..context import Context
+    from ..processes import Supervisor
+    from ..settings import Settings
 
 logger = logging.getLogger("strandline.ecs")
 
@@ -119,12 +123,12 @@ class Containers:
             raise docker.errors.NotFound(container_id)
         return container
 
-    def list(self, **_: object) -> list[ProcessContainer]:
+    def list(self, **_: object) -> Sequence[ProcessContainer]:
         """All of them."""
         with self._lock:
-            return list(self._containers.values())
+            return tuple(self._containers.values())
 
-    def of_task(self, task_arn: str) -> list[ProcessContainer]:
+    def of_task(self, task_arn: str) -> Sequence[ProcessContainer]:
         """The containers of a task."""
         return [container for container in self.list() if container.task_arn == task_arn]
 

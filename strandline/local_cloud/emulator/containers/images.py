@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..settings import Image, Settings
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..settings import Image, Settings
 
 
 class NoProgram(Exception):

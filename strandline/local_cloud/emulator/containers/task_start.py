@@ -1,16 +1,19 @@
 # mypy: disable-error-code="import-not-found"
+# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
 """The start of a task: its secrets and its log, with the execution role's rights; its environment, with the task role's."""
 
 from __future__ import annotations
 
 import contextvars
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ecs, secretsmanager
 
 from .. import roles
-from ..context import Context
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 _SECRET_ARN_FIELDS = 7
 # The task definition whose task this thread starts; MiniStack does not hand it on to where it is needed.
@@ -43,7 +46,13 @@ def install(context: Context) -> None:
         return resolved
 
     def register_metadata(
-        task_arn: str, cluster: Any, definition: Any, container: Any, launch_type: Any, environment: dict[str, str], *_: Any
+        task_arn: str,
+        cluster: Any,
+        definition: Any,
+        container: Any,
+        launch_type: Any,
+        environment: dict[str, str],
+        *_: Any,
     ) -> str:
         token: str = register(task_arn, cluster, definition, container, launch_type, environment, True, None)
         _give_role(context, definition, task_arn, environment)
@@ -109,6 +118,8 @@ def require_log(definition: dict[str, Any], container: dict[str, Any], task_arn:
     group = f"arn:aws:logs:{region}:{get_account_id()}:log-group:{config['group']}"
     for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
         try:
-            roles.require(definition.get("executionRoleArn", ""), action, f"{group}:log-stream:{config['stream']}", region)
+            roles.require(
+                definition.get("executionRoleArn", ""), action, f"{group}:log-stream:{config['stream']}", region
+            )
         except roles.Denied as denied:
             raise RuntimeError(f"failed to validate logger args: AccessDeniedException: {denied}") from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..containers.container import ProcessContainer
+if TYPE_CHECKING:
+    from ..containers.container import ProcessContainer
 
 _FAST_SECONDS = 0.5
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.responses import request_scope
 from ministack.services import ecs
 
-from ..balancer.targets import TargetHealth
 from ..containers.engine import Engine
-from ..context import Context
 from .health import ContainerHealth
+
+if TYPE_CHECKING:
+    from ..balancer.targets import TargetHealth
+    from ..context import Context
 
 logger = logging.getLogger("strandline.ecs")
 
@@ -112,7 +114,10 @@ class Monitor:
             return False
         if time.monotonic() - self._running_since(task) < _STABLE_SECONDS:
             return False
-        if any(container.definition.get("healthCheck") for container in containers) and task.get("healthStatus") != "HEALTHY":
+        if (
+            any(container.definition.get("healthCheck") for container in containers)
+            and task.get("healthStatus") != "HEALTHY"
+        ):
             return False
         service = _service_of(task)
         return service is None or all(state == "healthy" for _, state in self._target_states(task, service))
@@ -120,7 +125,10 @@ class Monitor:
     def _target_states(self, task: Task, service: dict[str, Any]) -> list[tuple[str, str]]:
         address = ecs._task_ip(task)
         return [
-            (entry["targetGroupArn"], self._targets.state(entry["targetGroupArn"], address, int(entry["containerPort"])))
+            (
+                entry["targetGroupArn"],
+                self._targets.state(entry["targetGroupArn"], address, int(entry["containerPort"])),
+            )
             for entry in service.get("loadBalancers") or []
             if entry.get("targetGroupArn")
         ]
