@@ -1,9 +1,9 @@
 """The CDK app: environments x blueprints, one `cdk.Stage` for each environment.
 
-    cdk deploy 'Production/*'                     one environment
-    cdk synth '**'                                all of them (the bare form passes over errors in stages)
-    cdk deploy 'Local/*' -c environment=local     synthesises that one only, which is faster
-    -c environments=FILE  -c blueprints=FOLDER    other inputs
+cdk deploy 'Production/*'                     one environment
+cdk synth '**'                                all of them (the bare form passes over errors in stages)
+cdk deploy 'Local/*' -c environment=local     synthesises that one only, which is faster
+-c environments=FILE  -c blueprints=FOLDER    other inputs
 """
 
 import os

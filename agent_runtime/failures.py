@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 import uuid
 from dataclasses import asdict, dataclass
@@ -16,6 +17,11 @@ logger = logging.getLogger(__name__)
 _BAD_REQUEST = 400
 _BAD_GATEWAY = 502
 _INTERNAL = 500
+
+_ABOUT_THE_REQUEST = {400, 404, 413, 422}
+_LONGEST_REASON = 500
+# What keys look like, and anything long without a space in it.
+_KEY_LIKE = re.compile(r"(?i)bearer\s+\S+|\b(?:sk|pk|key)-\S+|[A-Za-z0-9_\-+/=]{32,}")
 
 _UNREACHABLE = ("model_unreachable", "The model's endpoint cannot be reached.", _BAD_GATEWAY)
 # By name, so that no provider's package is imported for it.
@@ -76,7 +82,12 @@ def failure_of(error: BaseException) -> Failure:
     failure = Failure(type=kind, message=message, id=str(uuid.uuid4()), status=status)
     place = "".join(traceback.format_tb(error.__traceback__)) if status == _INTERNAL else ""
     logger.error(
-        "failure=<%s>, id=<%s>, exception=<%s> | %s%s", kind, failure.id, type(error).__name__, message, f"\n{place}"[:8000]
+        "failure=<%s>, id=<%s>, exception=<%s> | %s%s",
+        kind,
+        failure.id,
+        type(error).__name__,
+        message,
+        f"\n{place}"[:8000],
     )
     return failure
 
@@ -97,8 +108,21 @@ def _describe_model_error(error: BaseException) -> tuple[str, str, int] | None:
     for step in chain:
         status = getattr(step, "status_code", None)
         if isinstance(status, int):
-            return "model_refused", f"The model's endpoint answered with HTTP status {status}.", _BAD_GATEWAY
+            return (
+                "model_refused",
+                f"The model's endpoint answered with HTTP status {status}{_reason(step)}",
+                _BAD_GATEWAY,
+            )
     return None
+
+
+def _reason(error: BaseException) -> str:
+    """The endpoint's own words, where they are about the request; about a key they may quote the key."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    if getattr(error, "status_code", 0) not in _ABOUT_THE_REQUEST or not isinstance(said, str):
+        return "."
+    return f": {_KEY_LIKE.sub('***', said)[:_LONGEST_REASON]}"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

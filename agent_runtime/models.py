@@ -41,7 +41,9 @@ class OpenAICompatibleModel:
         from strands.models.openai import OpenAIModel
 
         model = blueprint.model
-        gateway_url, gateway_key = (settings.gateway_url, settings.gateway_key) if blueprint.uses_gateway else (None, None)
+        gateway_url, gateway_key = (
+            (settings.gateway_url, settings.gateway_key) if blueprint.uses_gateway else (None, None)
+        )
         self._model = OpenAIModel(
             client=OpenAICompatibleClient(
                 base_url=f"{gateway_url}/v1" if gateway_url else str(model.base_url),

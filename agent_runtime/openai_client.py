@@ -141,7 +141,8 @@ async def _watched(chunks: Any, told: ModelAnswers | None) -> AsyncIterator[Any]
 def _note(part: Any, told: ModelAnswers | None) -> None:
     if told is None:
         return
-    told.model = getattr(part, "model", None) or told.model
+    # LiteLLM's body repeats the alias that was asked for; its header names the deployment that answered.
+    told.model = told.headers.get("x-litellm-model-name") or getattr(part, "model", None) or told.model
     usage = getattr(part, "usage", None)
     if usage is not None:
         told.add_cost(getattr(usage, "cost", None) or told.headers.get("x-litellm-response-cost"))

@@ -115,7 +115,9 @@ class SecretStore:
         except ClientError as error:
             raise self._refused(variable, error.response["Error"]) from None
         except BotoCoreError as error:
-            raise SecretError(f"Secrets Manager cannot be reached for secret {secret} ({type(error).__name__}).") from None
+            raise SecretError(
+                f"Secrets Manager cannot be reached for secret {secret} ({type(error).__name__})."
+            ) from None
         return answer
 
     def _refused(self, variable: str, error: dict[str, Any]) -> SecretError:

@@ -61,7 +61,7 @@ def build_app(service: AgentService) -> BedrockAgentCoreApp:
             if _wants_stream(prompt, context):
                 return _stream(service, prompt, session_id)
             return await _answer(service, prompt, session_id)
-        except Exception as error:  # noqa: BLE001 - the SDK would send the exception's text to the caller
+        except Exception as error:
             failure = failure_of(error)
             return JSONResponse(failure.as_event(), status_code=failure.status)
 
@@ -80,7 +80,7 @@ async def _stream(service: AgentService, prompt: Prompt, session_id: str) -> Asy
     try:
         async for event in service.events(prompt, session_id):
             yield event
-    except Exception as error:  # noqa: BLE001 - in mid-stream the status is sent already: the failure is an event
+    except Exception as error:
         yield failure_of(error).as_event()
 
 
@@ -100,7 +100,9 @@ def _build_service(settings: RuntimeSettings) -> AgentService:
     # Imported now, so that the snapshot holds it and no request waits for it.
     import strands  # noqa: F401
 
-    logger.info("agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256)
+    logger.info(
+        "agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256
+    )
     return AgentService(agent, source, Conversations())
 
 
@@ -114,3 +116,5 @@ def _configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The SDK gives its logger a handler of its own.
+    logging.getLogger("bedrock_agentcore.app").propagate = False

@@ -74,5 +74,6 @@ class EnvironmentStack(cdk.Stack):
         """Puts the environment's permissions boundary on every role below this stack."""
         boundary = permissions_boundary_arn(self.target)
         if boundary:
-            iam.PermissionsBoundary.of(self).apply(iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary))
-
+            iam.PermissionsBoundary.of(self).apply(
+                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary)
+            )

@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from agent_runtime.blueprint import ExecutionMode  # noqa: TC001 - pydantic reads the annotations at run time
-from agent_runtime.rules import EnvName, Text  # noqa: TC001
+from agent_runtime.blueprint import ExecutionMode
+from agent_runtime.rules import EnvName, Text
 from agent_runtime.strict import StrictModel, broken_rule
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml

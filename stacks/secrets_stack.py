@@ -12,8 +12,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from gateway.settings import MASTER_KEY
 from stacks.base import EnvironmentStack
-from stacks.names import secret_name
 from stacks.nag import acknowledge
+from stacks.names import secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,5 +68,7 @@ class SecretsStack(EnvironmentStack):
         secret.apply_removal_policy(self.removal_policy)
         acknowledge(
             secret,
-            {"AwsSolutions-SMG4": "Only its provider can make a new key, so AWS has nothing that could rotate this one."},
+            {
+                "AwsSolutions-SMG4": "Only its provider can make a new key, so AWS has nothing that could rotate this one."
+            },
         )

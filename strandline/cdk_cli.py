@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,15 @@ from strandline.toolchain import node_bin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from rich.table import Table
 
 _ROOT = Path(__file__).resolve().parent.parent
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_STACK_LINE = re.compile(r"^(?:[✅❌⚠️ ]*\s*)(?P<stack>[A-Z][A-Za-z]+-[A-Za-z0-9-]+)(?: \([^)]*\))?(?P<rest>.*)$")
+_DEPLOYING = re.compile(r"^\S+/\S+ \((?P<stack>[^)]+)\): deploying")
+_DONE = re.compile(r"^✅\s+\S+ \((?P<stack>[^)]+)\)(?P<unchanged> \(no changes\))?")
+_FAILED = re.compile(r"^❌\s+(?:\S+ \()?(?P<stack>[A-Za-z0-9-]+)\)? failed")
 _TAIL = 40
 
 
@@ -82,24 +88,34 @@ def _reason(lines: Sequence[str], log: Path) -> str:
 
 
 class _Progress:
-    """A table of stacks and what becomes of them, from the lines that the CDK CLI prints."""
+    """What becomes of each stack, from the lines that the CDK CLI prints: a live table, or a line for each change."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._stacks: dict[str, str] = {}
 
-    def live(self) -> Live:
-        """The display, live on a terminal and still elsewhere."""
+    def live(self) -> AbstractContextManager[object]:
+        """The display for as long as the CLI runs."""
+        if not stderr.is_terminal:
+            stderr.print(self._title, highlight=False)
+            return nullcontext()
         from rich.live import Live
 
-        self._live = Live(console=stderr, get_renderable=self._table, refresh_per_second=8, transient=False)
-        return self._live
+        return Live(console=stderr, get_renderable=self._table, refresh_per_second=8)
 
     def read(self, line: str) -> None:
         """Learns from one line of output."""
-        found = _STACK_LINE.match(line)
-        if found:
-            self._stacks[found["stack"]] = "done" if "✅" in line else "failed" if "❌" in line else "deploying"
+        if found := _DEPLOYING.match(line):
+            self._learn(found["stack"], "deploying")
+        elif found := _DONE.match(line):
+            self._learn(found["stack"], "unchanged" if found["unchanged"] else "deployed")
+        elif found := _FAILED.match(line):
+            self._learn(found["stack"], "failed")
+
+    def _learn(self, stack: str, state: str) -> None:
+        self._stacks[stack] = state
+        if not stderr.is_terminal and state != "deploying":
+            stderr.print(f"  {stack}: {state}", highlight=False)
 
     def _table(self) -> Table:
         from rich.spinner import Spinner
@@ -109,12 +125,9 @@ class _Progress:
         table = Table.grid(padding=(0, 2))
         running = "deploying" in self._stacks.values() or not self._stacks
         table.add_row(Spinner("dots", self._title) if running else Text(self._title))
-        styles = {"done": "green", "failed": "red", "deploying": "yellow"}
         for stack, state in self._stacks.items():
-            table.add_row(Text(f"  {stack}"), Text(state, style=styles[state]))
+            table.add_row(Text(f"  {stack}"), Text(state, style=_STYLES[state]))
         return table
 
 
-if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.table import Table
+_STYLES = {"deployed": "green", "unchanged": "green", "failed": "red", "deploying": "yellow"}

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from rich.console import Console
 
-stdout = Console(soft_wrap=True)
+stdout = Console()
 stderr = Console(stderr=True)

@@ -107,15 +107,19 @@ def _gateway(target: Target, stacks: dict[str, str]) -> dict[str, Any] | None:
         cluster=by_type["AWS::ECS::Cluster"], services=[by_type["AWS::ECS::Service"]]
     )["services"]
     service = services[0] if services else {}
-    return {key: service.get(key) for key in ("serviceName", "status", "desiredCount", "runningCount", "taskDefinition")}
+    return {
+        key: service.get(key) for key in ("serviceName", "status", "desiredCount", "runningCount", "taskDefinition")
+    }
 
 
 def _secrets(target: Target) -> dict[str, bool]:
     from stacks.names import secret_prefix
 
     prefix = secret_prefix(target.environment)
-    pages = target.client("secretsmanager").get_paginator("list_secrets").paginate(
-        Filters=[{"Key": "name", "Values": [prefix]}]
+    pages = (
+        target.client("secretsmanager")
+        .get_paginator("list_secrets")
+        .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
     return {
         secret["Name"].removeprefix(prefix): bool(secret.get("SecretVersionsToStages"))

@@ -112,7 +112,8 @@ def ask(
 
     if not _SHORTEST_SESSION_ID <= len(session_id) <= _LONGEST_SESSION_ID:
         raise InputError(
-            f"A session id has {_SHORTEST_SESSION_ID} to {_LONGEST_SESSION_ID} characters, {session_id!r} has {len(session_id)}."
+            f"A session id has {_SHORTEST_SESSION_ID} to {_LONGEST_SESSION_ID} characters; "
+            f"{session_id!r} has {len(session_id)}."
         )
     arn = find_runtime_arn(target, agent)
     started = time.perf_counter()
@@ -152,7 +153,9 @@ def _read(events: Iterator[dict[str, Any]], started: float, on_text: Callable[[s
     for event in events:
         if "error" in event:
             failure = event["error"]
-            raise AgentFailureError(f"{failure.get('message')} ({failure.get('type')}, id {failure.get('id')} in the log)")
+            raise AgentFailureError(
+                f"{failure.get('message')} ({failure.get('type')}, id {failure.get('id')} in the log)"
+            )
         text = event.get("event", {}).get("contentBlockDelta", {}).get("delta", {}).get("text")
         if text:
             first = first if first is not None else _since(started)

@@ -38,8 +38,9 @@ class RoleNeeds:
 
 
 def trust_policy(environment: Environment, runtime_name: str) -> dict[str, Any]:
-    """Lets AgentCore, for this runtime of this account only, take the role ("IAM permissions for AgentCore Runtime")."""
-    arn = f"arn:{partition(environment)}:bedrock-agentcore:{environment.region}:{environment.account}:runtime/{runtime_name}-*"
+    """Lets AgentCore take the role for this runtime of this account only ("IAM permissions for AgentCore Runtime")."""
+    owner = f"{environment.region}:{environment.account}"
+    arn = f"arn:{partition(environment)}:bedrock-agentcore:{owner}:runtime/{runtime_name}-*"
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "bedrock-agentcore.amazonaws.com"},
@@ -87,11 +88,11 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
 def wildcard_reasons(environment: Environment, runtime_name: str) -> dict[str, str]:
     """Says of each wildcard in the policy why it is there, by the id under which cdk-nag finds it."""
     group = _log_groups_arn(environment, runtime_name)
-    why = "AgentCore ends the names of a runtime's log groups and streams with ids of its own; the runtime's name is whole."
+    why = "AgentCore ends the names of a runtime's log groups with ids of its own; the runtime's name is whole."
     return {
         f"AwsSolutions-IAM5[Resource::{group}]": why,
         f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
-        "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics are held to one namespace.",
+        "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics stay in one namespace.",
     }
 
 

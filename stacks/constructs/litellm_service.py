@@ -129,8 +129,8 @@ class LiteLLMService(Construct):
         acknowledge(
             task,
             {
-                "AwsSolutions-ECS2": "The variables are LiteLLM's settings and pointers; every secret is injected by ECS "
-                "from Secrets Manager."
+                "AwsSolutions-ECS2": "The variables are LiteLLM's settings and pointers; ECS injects every secret from "
+                "Secrets Manager."
             },
         )
         return task

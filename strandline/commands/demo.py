@@ -97,6 +97,8 @@ def _print_summary(inventory: Inventory, answer: Answer, times: dict[str, float]
     usage = facts["usage"] or {}
     cost = "unknown" if facts["cost_usd"] is None else f"{facts['cost_usd']:.6f} USD"
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     rows = [
         ("stacks", ", ".join(inventory.stacks)),
         ("runtime", f"{agent.arn}, version {agent.version}, live {agent.live}"),

@@ -1,4 +1,4 @@
-"""`strandline deploy`: validates, asks, and runs `cdk deploy`; secrets first, so that nothing starts without its keys."""
+"""`strandline deploy`: validates, asks, runs `cdk deploy`; secrets first, so that nothing starts without its keys."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class Deployment:
         self._home = default_home()
         self._assembly = self._home / "assemblies" / target.environment.name
 
-    def run(self, *, confirm: Callable[[str], bool] | None = None, before_agents: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self, *, confirm: Callable[[str], bool] | None = None, before_agents: Callable[[], None] = lambda: None
+    ) -> None:
         """Deploys.
 
         Args:
@@ -125,7 +127,9 @@ class Deployment:
         try:
             client.describe_stacks(StackName="CDKToolkit")
         except client.exceptions.ClientError:
-            self._run(["bootstrap", f"aws://{environment.account}/{environment.region}"], "Bootstrapping the local account")
+            self._run(
+                ["bootstrap", f"aws://{environment.account}/{environment.region}"], "Bootstrapping the local account"
+            )
 
     def _require_values(self, variables: list[str]) -> None:
         missing = missing_values(self._target, variables)

@@ -58,7 +58,9 @@ def check_value(name: str, value: str) -> str:
     if trimmed[0] == trimmed[-1] and trimmed[0] in "'\"":
         raise InputError(f"The value of {name} stands in quotes, which would become part of it: leave them out.")
     if any(not " " <= character <= "~" for character in trimmed):
-        raise InputError(f"The value of {name} has a line break or a character outside ASCII inside: nothing was changed.")
+        raise InputError(
+            f"The value of {name} has a line break or a character outside ASCII inside: nothing was changed."
+        )
     if len(trimmed) > _MAXIMUM_BYTES:
         raise InputError(f"The value of {name} is longer than Secrets Manager's {_MAXIMUM_BYTES} bytes.")
     return trimmed
@@ -111,7 +113,9 @@ def missing_values(target: Target, variables: list[str]) -> list[str]:
     missing = []
     for variable in variables:
         try:
-            versions = client.describe_secret(SecretId=secret_name(target.environment, variable)).get("VersionIdsToStages", {})
+            versions = client.describe_secret(SecretId=secret_name(target.environment, variable)).get(
+                "VersionIdsToStages", {}
+            )
         except client.exceptions.ResourceNotFoundException:
             versions = {}
         if not any("AWSCURRENT" in stages for stages in versions.values()):
