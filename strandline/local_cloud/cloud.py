@@ -89,6 +89,7 @@ class LocalCloud:
                 os.kill(record["pid"], signal.SIGTERM)
             self._await_end(record["pid"])
         strays = orphans.end(self.paths.cloud_id)
+        launcher.reap()
         self.paths.running.unlink(missing_ok=True)
         return strays
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 8
+# Emulators that this process started: it is their parent, and has to take note of their end.
+_started: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def launch(paths: CloudPaths, settings: dict[str, Any], progress: Callable[[str], None]) -> str:
@@ -40,12 +42,19 @@ def launch(paths: CloudPaths, settings: dict[str, Any], progress: Callable[[str]
     try:
         paths.settings.write_text(json.dumps(settings, indent=2))
         process = _spawn(paths, environments["emulator"])
+        _started[process.pid] = process
         paths.running.write_text(json.dumps({"pid": process.pid, "port": port}))
     except OSError as fault:
         raise EnvironmentFault(f"{paths.cloud}: cannot be written: {fault.strerror or fault}") from fault
     url = f"http://127.0.0.1:{port}"
     _await_answer(process, url, paths)
     return url
+
+
+def reap() -> None:
+    """Take note of the end of emulators that this process started, so that none is left as a zombie."""
+    for pid in [pid for pid, process in _started.items() if process.poll() is not None]:
+        del _started[pid]
 
 
 def ensure_port_is_free(port: int) -> None:
@@ -74,7 +83,7 @@ def _holder(port: int) -> str:
         if not folder.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            if any(os.readlink(link) == f"socket:[{inode}]" for link in (folder / "fd").iterdir()):
+            if any(str(link.readlink()) == f"socket:[{inode}]" for link in (folder / "fd").iterdir()):
                 return f" by {(folder / 'comm').read_text().strip()} (process {folder.name})"
     return ""
 

@@ -1,7 +1,7 @@
 """Processes of a local cloud, found by the marker in their environment.
 
-A process id file can lie, and an emulator that was killed cannot tidy up. Every process that a local cloud starts carries the
-id of its home, so that what it left behind can be found and ended without touching anything else.
+A process id file can lie, and an emulator that was killed cannot tidy up. Every process of a local cloud carries the id
+of its home, so that what it left behind can be found and ended without touching anything else.
 """
 
 from __future__ import annotations

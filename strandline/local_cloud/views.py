@@ -44,5 +44,5 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
     return table
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return ", ".join(str(member) for member in value) if isinstance(value, list) else str(value)

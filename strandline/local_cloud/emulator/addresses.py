@@ -1,6 +1,6 @@
 """Loopback addresses: one for each load balancer and each task.
 
-The emulator's port is its own on this machine, so the two middle octets are made of it, and two clouds never share an address.
+The emulator's port is its own on this machine: the two middle octets are made of it, no two clouds share an address.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AddressBook:
         return self._take(_BALANCERS)
 
     def for_task(self) -> str:
-        """An address for a task; those given back longest ago come first, so that no client mistakes one for another."""
+        """An address for a task; those given back longest ago come first: no client mistakes one for another."""
         return self._take(_TASKS)
 
     def claim(self, address: str) -> bool:

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """Mends of MiniStack that belong to no service of ours."""
 
 from __future__ import annotations

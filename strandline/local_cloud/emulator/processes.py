@@ -1,7 +1,7 @@
 """Child processes that cannot outlive the emulator.
 
-Each child leads a process group of its own. A watchdog process holds the other end of a pipe and is told of every group; when
-the pipe closes, however the emulator ended, it ends the groups that are left.
+Each child leads a process group of its own. A watchdog process holds the other end of a pipe and is told of each group;
+when the pipe closes, however the emulator ended, it ends the groups that are left.
 """
 
 from __future__ import annotations

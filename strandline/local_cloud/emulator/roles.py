@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """What tasks and sessions may do: credentials of their roles, and questions to MiniStack's policy evaluator."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """The emulator's process: MiniStack's application with our paths beside it, and the end of it all."""
 
 from __future__ import annotations

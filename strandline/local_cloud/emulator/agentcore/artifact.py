@@ -1,4 +1,4 @@
-"""The code of a runtime: fetched from the emulated S3, unpacked once for each content, run by an interpreter of its version."""
+"""The code of a runtime: fetched from the emulated S3, unpacked once for each content, run by the right interpreter."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def _interpreter(runtime: str, folder: Path) -> Path:
     with bare.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not python.exists():
-            subprocess.run([_find(number), "-m", "venv", "--without-pip", str(bare)], check=True, capture_output=True)
+            build = [_find(number), "-m", "venv", "--without-pip", str(bare)]
+            subprocess.run(build, check=True, capture_output=True)
     return python
 
 
@@ -142,5 +143,7 @@ def _pyenv(number: str) -> list[str]:
 def _is_version(candidate: str, number: str) -> bool:
     # A pyenv shim is there for every version, and works only for those that are chosen.
     script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    asked = subprocess.run([candidate, "-c", script], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [candidate, "-c", script], capture_output=True, text=True, check=False
+    )
     return asked.returncode == 0 and asked.stdout.strip() == number

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, now_iso
@@ -141,7 +141,8 @@ def _check_role(role_arn: str) -> None:
         raise Invalid(f"Role validation failed for '{role_arn}'. Please verify that the role exists")
     if not roles.trusts(role, _PRINCIPAL):
         raise Invalid(
-            f"Role validation failed for '{role_arn}'. Please verify that its trust policy allows {_PRINCIPAL} to assume it"
+            f"Role validation failed for '{role_arn}'. Please verify that its trust policy allows {_PRINCIPAL} to "
+            "assume it"
         )
 
 

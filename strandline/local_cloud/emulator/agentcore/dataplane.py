@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """InvokeAgentRuntime and StopRuntimeSession, and the control plane's create, update and delete, over HTTP."""
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ class Operations:
         if upstream.status >= _ERROR_STATUS:
             upstream.close()
             session.release()
-            message = f"Received error ({upstream.status}) from runtime. Please check your CloudWatch logs for more information."
-            return _error("RuntimeClientError", message, 424)
+            seen = f"Received error ({upstream.status}) from runtime."
+            return _error("RuntimeClientError", f"{seen} Please check your CloudWatch logs for more information.", 424)
         return _streamed(upstream, session, session_id)
 
     async def _stop(self, arn: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
@@ -214,8 +214,8 @@ def _may_pass(name: str) -> bool:
 def _check_session_id(session_id: str) -> None:
     if len(session_id) not in _SESSION_LENGTH:
         raise Invalid(
-            f"1 validation error detected: Value at 'runtimeSessionId' failed to satisfy constraint: Member must have length "
-            f"greater than or equal to 33 and less than or equal to 256; it has {len(session_id)}"
+            f"1 validation error detected: Value at 'runtimeSessionId' failed to satisfy constraint: Member must have "
+            f"length greater than or equal to 33 and less than or equal to 256; it has {len(session_id)}"
         )
 
 

@@ -14,7 +14,7 @@ from .. import roles
 
 
 class LogSink:
-    """One log stream. Output is dropped when the role may not write it, as on AWS, and is in the session's file anyway."""
+    """One log stream. What the role may not write is dropped, as on AWS; the session's file has it."""
 
     def __init__(self, role_arn: str, account: str, region: str, group: str, session_id: str) -> None:
         self._role, self._account, self._region, self._group = role_arn, account, region, group

@@ -1,4 +1,4 @@
-"""Sessions: one process for each, started at its first request, ended when it has been idle or has lived long enough."""
+"""Sessions: one process for each, started at its first request, ended when it was idle or has lived long enough."""
 
 from __future__ import annotations
 

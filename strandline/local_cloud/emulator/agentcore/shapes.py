@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
-"""The shapes of AgentCore's resources: CloudFormation's properties to the API's members, and what the service refuses. Pure."""
+
+"""AgentCore's resources: CloudFormation's properties to the API's members, and what the service refuses. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Body = dict[str, Any]
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,255}")
-RUNTIMES = tuple(f"PYTHON_3_{minor}" for minor in range(10, 15)) + ("NODE_22",)
+RUNTIMES = (*(f"PYTHON_3_{minor}" for minor in range(10, 15)), "NODE_22")
 MAXIMUM_VARIABLES = 50
 _MAXIMUM_HEADERS = 20
 _ENTRY_POINT_PARTS = 2

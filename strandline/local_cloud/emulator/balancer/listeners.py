@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """Each load balancer has a loopback address, which is its DNS name, and listens there at its listeners' ports."""
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ async def _serve(application: Any, config: Config, stop: asyncio.Event) -> None:
     try:
         await serve(application, config, shutdown_trigger=stop.wait)
     except OSError as fault:
-        logger.error("address=<%s>, reason=<%s> | a listener cannot listen", config.bind[0], fault.strerror)  # noqa: TRY400
+        logger.error("address=<%s>, reason=<%s> | a listener cannot listen", config.bind[0], fault.strerror)
 
 
 def _application(port: int, scope_of: tuple[str, str, str]) -> Callable[..., Any]:
@@ -198,7 +198,8 @@ def _drain_seconds(task_arn: str) -> float:
     from ministack.services import ecs
 
     delays = [0.0]
-    task = next((task for _, task in ecs._tasks.all_items() if task.get("taskArn") == task_arn), {})
+    tasks: list[dict[str, Any]] = [task for _, task in ecs._tasks.all_items() if task.get("taskArn") == task_arn]
+    task = tasks[0] if tasks else {}
     for _, service in ecs._services.all_items():
         if task.get("group") == f"service:{service.get('serviceName')}" and task.get("clusterArn") == service.get(
             "clusterArn"

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """Health of targets: real HTTP requests to the target group's path; only healthy targets are sent requests."""
 
 from __future__ import annotations
@@ -98,10 +98,12 @@ class TargetHealth:
                 continue
             port = _port(target, alb._tgs[arn])
             state = self.state(arn, target["Id"], port)
-            reason = {"initial": "Elb.InitialHealthChecking", "unhealthy": "Target.FailedHealthChecks"}.get(state)
+            cause = {"initial": "Elb.InitialHealthChecking", "unhealthy": "Target.FailedHealthChecks"}.get(state)
+            reason = f"<Reason>{cause}</Reason>" if cause else ""
             members.append(
-                f"<member><Target><Id>{target['Id']}</Id><Port>{port}</Port></Target><HealthCheckPort>{port}</HealthCheckPort>"
-                f"<TargetHealth><State>{state}</State>{f'<Reason>{reason}</Reason>' if reason else ''}</TargetHealth></member>"
+                f"<member><Target><Id>{target['Id']}</Id><Port>{port}</Port></Target>"
+                f"<HealthCheckPort>{port}</HealthCheckPort>"
+                f"<TargetHealth><State>{state}</State>{reason}</TargetHealth></member>"
             )
         listing = f"<TargetHealthDescriptions>{''.join(members)}</TargetHealthDescriptions>"
         return alb._xml(200, "DescribeTargetHealth", listing)

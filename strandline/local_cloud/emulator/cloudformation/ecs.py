@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """AWS::ECS::TaskDefinition that keeps all its members, and AWS::ECS::Service that waits for its steady state."""
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def types(context: Context) -> dict[str, ResourceType]:
 
 
 def _mend_first_deployment() -> None:
-    """MiniStack calls the first deployment of a service completed when it begins; no circuit breaker then watches it."""
+    """MiniStack calls a service's first deployment completed when it begins; no circuit breaker then watches it."""
     make = ecs._make_deployment
 
     def make_deployment(definition: str, desired_count: int, status: str = "PRIMARY") -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _mend_first_deployment() -> None:
 
 
 def _mend_failed_deployment() -> None:
-    """MiniStack stops the last good tasks when a deployment fails that has nothing to be rolled back to; AWS leaves them."""
+    """MiniStack stops the last good tasks when a deployment fails that has nothing to fall back on; AWS leaves them."""
     reconcile = ecs._reconcile_service_tasks
 
     def reconcile_service_tasks(cluster: str, key: str) -> None:
@@ -68,7 +68,7 @@ def _mend_failed_deployment() -> None:
 
 
 def members(value: Any) -> Any:
-    """CloudFormation's container definitions as the API's. MiniStack's own leaves `Secrets` and others without their members."""
+    """CloudFormation's container definitions as the API's. MiniStack's own leaves `Secrets` and others empty."""
     if isinstance(value, dict):
         named = {key[0].lower() + key[1:]: member for key, member in value.items()}
         return {key: member if key in _USER_KEYED else members(member) for key, member in named.items()}
@@ -111,7 +111,7 @@ class Service:
         return made
 
     def _send_back(self, arn: str, new: Properties, old: Properties, stack: str) -> None:
-        """To the properties before, and wait until they hold: the next deployment needs a completed one to fall back on."""
+        """To the properties before, until they hold: the next deployment needs a completed one to fall back on."""
         record = _record(arn)
         if record.get("taskDefinition") == new.get("TaskDefinition") or old.get("DesiredCount") != new.get(
             "DesiredCount"

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """EC2 types that MiniStack's CloudFormation lacks: EIP, NatGateway, SecurityGroupIngress and SecurityGroupEgress."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """Put our resource types into MiniStack's tables."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """Secrets Manager: secrets without a value, rotation schedules, resource policies."""
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ def types(context: Context) -> dict[str, ResourceType]:
 def _mend_secret() -> None:
     """Three mends of AWS::SecretsManager::Secret.
 
-    `Ref` is the ARN, where MiniStack gives the name: a policy that names the secret by `Ref` would match nothing. A secret
-    with neither SecretString nor GenerateSecretString has no value, where MiniStack gives it an empty one. A generated value
-    follows all of GenerateSecretString, where MiniStack looks at the length and the excluded characters alone.
+    `Ref` is the ARN, where MiniStack gives the name: a policy that names the secret by `Ref` would match nothing. A
+    secret with neither SecretString nor GenerateSecretString has no value, where MiniStack gives it an empty one. A
+    generated value follows all of GenerateSecretString, where MiniStack looks at the length and the excluded
+    characters alone.
     """
     handlers = inherited(_SECRET)
     provisioners._sm_secret_string = secret_string

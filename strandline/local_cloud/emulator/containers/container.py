@@ -72,7 +72,7 @@ class ProcessContainer:
         return (line.encode() for line in self.running_child.follow())
 
     def stop(self, timeout: int = 0) -> None:
-        """Begin to end it: drain, SIGTERM, and SIGKILL after the task definition's `stopTimeout`, whatever MiniStack says."""
+        """Begin to end it: drain, SIGTERM, SIGKILL after the definition's `stopTimeout`, whatever MiniStack says."""
         del timeout
         with self._lock:
             if self._stopper is None:

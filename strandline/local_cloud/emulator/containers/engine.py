@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found,import-untyped"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
+
 """What MiniStack asks of a Docker client, answered with processes."""
 
 from __future__ import annotations

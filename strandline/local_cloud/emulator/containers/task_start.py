@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found"
-# ruff: noqa: ANN401 - MiniStack's records and functions are untyped
-"""The start of a task: its secrets and its log, with the execution role's rights; its environment, with the task role's."""
+
+"""The start of a task: secrets and log with the execution role's rights, environment with the task role's."""
 
 from __future__ import annotations
 

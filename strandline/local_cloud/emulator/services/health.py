@@ -16,8 +16,8 @@ _FAST_SECONDS = 0.5
 class ContainerHealth:
     """The state of one container's check.
 
-    Until it passes for the first time the command is run often, so that a deploy does not wait for an interval of 30 s; its
-    failures count at the pace of the task definition all the same.
+    Until it passes for the first time the command is run often, so that a deploy does not wait for an interval of 30 s;
+    its failures count at the pace of the task definition all the same.
     """
 
     def __init__(self, container: ProcessContainer, check: dict[str, Any], scale: float) -> None:
