@@ -116,12 +116,20 @@ def open_target(name: str, environments: Path = ENVIRONMENTS) -> Target:
     """
     environment = find_environment(name, environments)
     if environment.name == "local":
-        from strandline.local_cloud import LocalCloud
-
-        return Target(environment, LocalCloud().environment(environment.account))
+        return _open_local(environment)
     target = Target(environment, dict(os.environ))
     _check_account(target)
     return target
+
+
+def _open_local(environment: Environment) -> Target:
+    from strandline.local_cloud import LocalCloud
+
+    cloud = LocalCloud()
+    # A profile of the real AWS would win over the local keys, in boto3 and in the CDK CLI.
+    for name in cloud.CONFLICTING_VARIABLES:
+        os.environ.pop(name, None)
+    return Target(environment, cloud.environment(environment.account))
 
 
 def _check_account(target: Target) -> None:

@@ -1,0 +1,193 @@
+"""One local cloud and one deployed project for all end-to-end tests, made the way a person makes them: by the CLI.
+
+The project is written here, not taken from `blueprints/`. Its secrets' values are canaries: random, and searched for in
+everything that the deployment leaves behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from strandline.local_cloud import LocalCloud
+from tests.local_cloud.cloud_clients import free_port
+from tests.support.openai_server import OpenAIServer
+
+ROOT = Path(__file__).resolve().parents[2]
+STRANDLINE = ROOT / ".venv" / "bin" / "strandline"
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+VARIABLES = ("DIRECT_API_KEY", "ACCESS_CLIENT_ID", "ACCESS_CLIENT_SECRET", "PROVIDER_API_KEY")
+
+
+@dataclass
+class Project:
+    """A user's project on a cloud of its own, and all that its commands printed."""
+
+    folder: Path
+    home: Path
+    cloud: LocalCloud
+    provider: OpenAIServer
+    canaries: dict[str, str]
+    printed: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs `strandline` as a person does."""
+        done = subprocess.run(
+            [str(STRANDLINE), *arguments],
+            cwd=self.folder,
+            env=self.variables(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        self.printed += [done.stdout, done.stderr]
+        return done
+
+    def deploy(self) -> subprocess.CompletedProcess[str]:
+        return self.run("deploy", "--env", "local")
+
+    def variables(self) -> dict[str, str]:
+        port = self.cloud.url.rsplit(":", 1)[1]
+        return {**os.environ, "STRANDLINE_HOME": str(self.home), "STRANDLINE_LOCAL_PORT": port, "COLUMNS": "200"}
+
+    def client(self, service: str):
+        import boto3
+
+        known = self.cloud.environment(ACCOUNT)
+        return boto3.client(
+            service,
+            endpoint_url=known["AWS_ENDPOINT_URL"],
+            aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+    def runtime_arn(self, agent: str) -> str:
+        stacks = self.client("cloudformation").describe_stacks(StackName=f"Local-Agent-{agent}")["Stacks"]
+        return next(output["OutputValue"] for output in stacks[0]["Outputs"] if output["OutputKey"] == "RuntimeArn")
+
+    def invoke(self, agent: str, prompt: str, *, session: str | None = None, stream: bool = True):
+        """Asks an agent with plain boto3 and gives the parsed answer: a list of events, or one object."""
+        answer = self.client("bedrock-agentcore").invoke_agent_runtime(
+            agentRuntimeArn=self.runtime_arn(agent),
+            qualifier="live",
+            runtimeSessionId=session or f"test-{secrets.token_hex(20)}",
+            contentType="application/json",
+            accept="text/event-stream" if stream else "application/json",
+            payload=json.dumps({"prompt": prompt}).encode(),
+        )
+        body = answer["response"].read().decode()
+        if not stream:
+            return json.loads(body)
+        return [json.loads(line[len("data:") :]) for line in body.splitlines() if line.startswith("data:")]
+
+
+@pytest.fixture(scope="session")
+def provider():
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def project(provider, tmp_path_factory):
+    """The deployed project."""
+    folder = tmp_path_factory.mktemp("project")
+    home = tmp_path_factory.mktemp("home")
+    _share_builds(home)
+    cloud = LocalCloud(home)
+    cloud.up(free_port())
+    canaries = {name: f"canary-{name.lower().replace('_', '-')}-{secrets.token_hex(12)}" for name in VARIABLES}
+    made = Project(folder, home, cloud, provider, canaries)
+    _write(folder, provider)
+    try:
+        _deploy_first(made)
+        yield made
+    finally:
+        cloud.down()
+
+
+def _share_builds(home: Path) -> None:
+    """Virtual environments and artefacts are the project's own: built once, not once for each test home."""
+    for name in ("venvs", "artefacts"):
+        (ROOT / ".strandline" / name).mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(ROOT / ".strandline" / name)
+
+
+def _deploy_first(made: Project) -> None:
+    """The first deployment stops at the secrets, which then are set, as a person would find out."""
+    stopped = made.deploy()
+    assert stopped.returncode == 1, stopped.stderr
+    assert "secrets have no value yet" in stopped.stderr
+    for name, value in made.canaries.items():
+        assert f"strandline secrets set {name} --env local" in stopped.stderr
+        done = made.run("secrets", "set", name, "--env", "local", stdin=f"{value}\n")
+        assert done.returncode == 0, done.stderr
+    deployed = made.deploy()
+    assert deployed.returncode == 0, deployed.stderr
+
+
+def _write(folder: Path, provider: OpenAIServer) -> None:
+    for name in ("agents", "prompts"):
+        (folder / "blueprints" / name).mkdir(parents=True)
+    write = {
+        "environments.yaml": f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}}}}}\n',
+        "blueprints/prompts/plain.md": "You answer in one sentence.\n",
+        "blueprints/gateway.yaml": _GATEWAY.format(url=provider.url),
+        "blueprints/agents/direct.yaml": _DIRECT.format(url=provider.url),
+        "blueprints/agents/routed.yaml": _ROUTED,
+        "blueprints/agents/later.yaml": _LATER,
+    }
+    for path, text in write.items():
+        (folder / path).write_text(text)
+
+
+_DIRECT = """\
+id: direct
+name: Direct
+version: 1.2.3
+prompt_ref: plain
+model:
+  provider: litellm
+  base_url: {url}
+  model_id: my-org/claude-fable
+  temperature: 0.3
+  max_tokens: 321
+  api_key_env: DIRECT_API_KEY
+  extra_headers_env:
+    CF-Access-Client-Id: ACCESS_CLIENT_ID
+    CF-Access-Client-Secret: ACCESS_CLIENT_SECRET
+"""
+
+_ROUTED = """\
+id: routed
+name: Routed
+version: 1.0.0
+prompt_ref: plain
+model: {provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}
+"""
+
+_LATER = """\
+id: later
+name: Later
+version: 1.0.0
+prompt_ref: plain
+model: {provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}
+execution_modes: {simulation: false, production: true}
+"""
+
+_GATEWAY = """\
+models:
+  house-model:
+    model: openai/gpt-4.1-mini
+    api_base: {url}
+    api_key_env: PROVIDER_API_KEY
+"""

@@ -1,0 +1,173 @@
+"""From blueprints that the test wrote to an answer through `InvokeAgentRuntime`, on real parts all the way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+def _text(events):
+    return "".join(
+        event["event"].get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in events if "event" in event
+    )
+
+
+def test_direct_agent_sends_what_its_blueprint_says(project):
+    # When
+    events = project.invoke("direct", "Say something.")
+    # Then the answer came in Converse stream events and ended with our own
+    assert _text(events)
+    assert events[-1]["result"] == {"role": "assistant", "content": [{"text": _text(events)}]}
+    assert (events[-1]["agent"], events[-1]["version"]) == ("direct", "1.2.3")
+    # And this arrived
+    request = project.provider.requests[-1]
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {project.canaries['DIRECT_API_KEY']}"
+    assert request.headers["cf-access-client-id"] == project.canaries["ACCESS_CLIENT_ID"]
+    assert request.headers["cf-access-client-secret"] == project.canaries["ACCESS_CLIENT_SECRET"]
+    assert request.body["model"] == "my-org/claude-fable"
+    assert request.body["temperature"] == 0.3
+    assert request.body["max_tokens"] == 321
+    assert request.body["messages"][0] == {"role": "system", "content": "You answer in one sentence.\n"}
+
+
+def test_routed_agent_reaches_the_provider_through_the_gateway(project):
+    # When
+    events = project.invoke("routed", "Say something.")
+    # Then
+    assert _text(events)
+    assert events[-1]["model"] == {"requested": "house-model", "answered": "openai/gpt-4.1-mini"}
+    assert events[-1]["cost_usd"] > 0
+    request = project.provider.requests[-1]
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {project.canaries['PROVIDER_API_KEY']}"
+    assert (request.body["model"], request.body["temperature"], request.body["max_tokens"]) == ("gpt-4.1-mini", 0.7, 99)
+
+
+def test_plain_answer_is_one_json_object(project):
+    answer = project.invoke("direct", "Say something.", stream=False)
+    assert answer["result"]["role"] == "assistant"
+    assert answer["result"]["content"][0]["text"]
+    assert answer["usage"]["total_tokens"] == answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+
+
+def test_session_remembers_and_another_does_not(project):
+    session = "a-session-of-at-least-thirty-three-characters"
+    project.invoke("direct", "My name is Ada.", session=session)
+    project.invoke("direct", "What is my name?", session=session)
+    remembered = json.dumps(project.provider.requests[-1].body["messages"])
+    assert "My name is Ada." in remembered
+    project.invoke("direct", "What is my name?")
+    assert "Ada" not in json.dumps(project.provider.requests[-1].body["messages"])
+
+
+def test_agent_of_another_execution_mode_is_left_out_and_synth_says_so(project):
+    names = [one["agentRuntimeName"] for one in _runtimes(project)]
+    assert sorted(names) == ["local_direct", "local_routed"]
+    log = (project.home / "logs" / "cdk-synth-local.log").read_text()
+    assert "Local leaves out later: execution_modes.simulation is false" in log
+
+
+def test_deploying_again_changes_nothing(project):
+    # Given
+    before = {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)}
+    # When
+    again = project.deploy()
+    # Then
+    assert again.returncode == 0, again.stderr
+    log = (project.home / "logs" / "cdk-deploy-local.log").read_text()
+    assert log.count("(no changes)") == 5, log
+    assert {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)} == before
+
+
+def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
+    # Given
+    before = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
+    blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
+    (project.folder / "blueprints" / "prompts" / "other.md").write_text("You answer in two sentences.\n")
+    blueprint.write_text(blueprint.read_text().replace("prompt_ref: plain", "prompt_ref: other"))
+    # When
+    done = project.deploy()
+    # Then
+    assert done.returncode == 0, done.stderr
+    after = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
+    assert after == {"local_direct": before["local_direct"] + 1, "local_routed": before["local_routed"]}
+    project.invoke("direct", "Say something.")
+    assert project.provider.requests[-1].body["messages"][0]["content"] == "You answer in two sentences.\n"
+
+
+def test_role_without_a_secret_fails_by_the_names_of_secret_and_role(project):
+    # Given the agent's role lost its right to one secret
+    iam = project.client("iam")
+    stack = project.client("cloudformation").describe_stack_resources(StackName="Local-Agent-direct")
+    role = next(
+        one["PhysicalResourceId"] for one in stack["StackResources"] if one["ResourceType"] == "AWS::IAM::Role"
+    )
+    policy = iam.get_role_policy(RoleName=role, PolicyName="Agent")["PolicyDocument"]
+    secrets = next(one for one in policy["Statement"] if one.get("Sid") == "Secrets")
+    kept = [arn for arn in secrets["Resource"] if "ACCESS_CLIENT_SECRET" not in arn]
+    assert len(kept) == len(secrets["Resource"]) - 1
+    narrowed = {**policy, "Statement": [{**one, "Resource": kept} if one is secrets else one for one in policy["Statement"]]}
+    iam.put_role_policy(RoleName=role, PolicyName="Agent", PolicyDocument=json.dumps(narrowed))
+    try:
+        # When
+        requests = len(project.provider.requests)
+        events = project.invoke("direct", "Say something.")
+        told = project.run("invoke", "direct", "--env", "local", "Say something.")
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName="Agent", PolicyDocument=json.dumps(policy))
+    # Then
+    error = events[-1]["error"]
+    assert error["type"] == "secret_unavailable"
+    assert "strandline/local/ACCESS_CLIENT_SECRET" in error["message"]
+    assert role in error["message"]
+    assert set(error) == {"type", "message", "id"}
+    assert told.returncode == 1
+    assert "strandline/local/ACCESS_CLIENT_SECRET" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert len(project.provider.requests) == requests
+    # And with the right back the agent answers again
+    assert _text(project.invoke("direct", "Say something."))
+
+
+def test_invoke_prints_one_object(project):
+    done = project.run("invoke", "routed", "--env", "local", "--json", "Say something.")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    fields = ("text", "structured", "agent", "version", "session_id", "model", "usage", "cost_usd", "latency_ms")
+    assert tuple(answer) == fields
+    assert (answer["agent"], answer["structured"]) == ("routed", None)
+
+
+def test_status_tells_what_runs(project):
+    done = project.run("status", "--env", "local", "--json")
+    told = json.loads(done.stdout)
+    assert {name.removeprefix("Local-") for name in told["stacks"]} == {
+        "Agent-direct",
+        "Agent-routed",
+        "Gateway",
+        "Network",
+        "Secrets",
+    }
+    assert all(agent["live"] == agent["version"] for agent in told["agents"])
+    assert told["gateway"]["runningCount"] == told["gateway"]["desiredCount"] == 1
+    assert told["secrets"] == dict.fromkeys((*project.canaries, "LITELLM_MASTER_KEY"), True)
+
+
+def test_unknown_agent_and_session_are_said_in_one_line(project):
+    for arguments, said in (
+        (("invoke", "nobody", "--env", "local", "Hello"), "'nobody' is not deployed in local"),
+        (("invoke", "direct", "--env", "local", "--session", "short", "Hello"), "33 to 256 characters"),
+        (("secrets", "set", "NO_SUCH_NAME", "--env", "local"), "has no secret strandline/local/NO_SUCH_NAME"),
+    ):
+        done = project.run(*arguments, stdin="some-value")
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def _runtimes(project):
+    return project.client("bedrock-agentcore-control").list_agent_runtimes()["agentRuntimes"]
