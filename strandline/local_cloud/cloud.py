@@ -90,7 +90,8 @@ class LocalCloud:
             self._await_end(record["pid"])
         strays = orphans.end(self.paths.cloud_id)
         launcher.reap()
-        self.paths.running.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.paths.running.unlink()
         return strays
 
     def running(self) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: S310 - addresses of this machine
 """AWS clients of one local cloud, and the waits that its tests need."""
 
 from __future__ import annotations

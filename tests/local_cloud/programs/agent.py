@@ -1,3 +1,4 @@
+# ruff: noqa: S310 - addresses of this machine
 """A stand-in for the packaged handler: the contract of AgentCore, and answers about itself."""
 
 import http.server
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 MODE = os.environ.get("MODE", "good")
 if MODE == "crash":
@@ -55,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for number in range(3):
-            while number and not os.path.exists(f"{body['gate']}{number}"):
+            while number and not Path(f"{body['gate']}{number}").exists():
                 time.sleep(0.01)
             data = b"data: %d\n\n" % number
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -73,8 +75,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(0.02)
         except OSError:
-            with open(body["note"], "w") as note:
-                note.write("broken")
+            Path(body["note"]).write_text("broken")
             self.close_connection = True
 
     def answer(self, code, value):

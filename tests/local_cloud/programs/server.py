@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 MODE = os.environ.get("MODE", "good")
 if MODE == "crash":
@@ -30,7 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for number in range(3):
-            while number and not os.path.exists(f"{gate}{number}"):
+            while number and not Path(f"{gate}{number}").exists():
                 time.sleep(0.01)
             self.wfile.write(b"1\r\n%d\r\n" % number)
             self.wfile.flush()

@@ -143,7 +143,5 @@ def _pyenv(number: str) -> list[str]:
 def _is_version(candidate: str, number: str) -> bool:
     # A pyenv shim is there for every version, and works only for those that are chosen.
     script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    asked = subprocess.run(
-        [candidate, "-c", script], capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run([candidate, "-c", script], capture_output=True, text=True, check=False)
     return asked.returncode == 0 and asked.stdout.strip() == number

@@ -57,6 +57,18 @@ _CALL = re.compile(r"/runtimes/(?P<arn>.+)/(?P<verb>invocations|stopruntimesessi
 _RUNTIME = re.compile(r"/runtimes(?:/(?P<id>[^/]+))?/?")
 
 
+class Forbidden(Exception):
+    """Raised when a resource policy refuses the caller."""
+
+
+_REFUSALS: dict[type[Exception], tuple[str, int]] = {
+    Invalid: ("ValidationException", 400),
+    Forbidden: ("AccessDeniedException", 403),
+    NotFound: ("ResourceNotFoundException", 404),
+    Conflict: ("ConflictException", 409),
+}
+
+
 def install(context: Context) -> None:
     """Put our operations before MiniStack's, and its policy check on those that it does not know."""
     operations = Operations(context.sessions, context.settings.limits.invocation)
@@ -110,12 +122,9 @@ class Operations:
             if runtime and method in {"PUT", "DELETE"}:
                 changed: Response = await run_reentrant(self._change, method, runtime["id"], body)
                 return changed
-        except Invalid as fault:
-            return _error("ValidationException", str(fault), 400)
-        except Conflict as fault:
-            return _error("ConflictException", str(fault), 409)
-        except NotFound as fault:
-            return _error("ResourceNotFoundException", str(fault), 404)
+        except tuple(_REFUSALS) as refusal:
+            code, status = _REFUSALS[type(refusal)]
+            return _error(code, str(refusal), status)
         return None
 
     def _change(self, method: str, runtime_id: str | None, body: bytes) -> Response:
@@ -183,6 +192,7 @@ def _resolve(arn: str, headers: dict[str, str], query: dict[str, Any]) -> tuple[
 
     Raises:
         NotFound: No such runtime, endpoint or version.
+        Forbidden: A resource policy refuses the caller.
     """
     runtime, account, region = service._find_runtime(arn)
     if runtime is None:
@@ -193,7 +203,10 @@ def _resolve(arn: str, headers: dict[str, str], query: dict[str, Any]) -> tuple[
         raise NotFound(f"Endpoint {qualifier} of agent runtime {arn} was not found")
     iam_evaluator.pin_request_caller(headers, query)
     if not service._resource_policy_allows_invocation(runtime, account, region, qualifier, headers, query):
-        raise NotFound(f"Agent runtime {arn} was not found")
+        caller = iam_evaluator.caller_arn()
+        raise Forbidden(
+            f"User: {caller} is not authorized to perform: bedrock-agentcore:InvokeAgentRuntime on resource: {arn}"
+        )
     version: Body = service._runtime_versions(runtime)[str(endpoint["liveVersion"])]
     return version, qualifier
 

@@ -1,4 +1,3 @@
-
 """AgentCore's resources: CloudFormation's properties to the API's members, and what the service refuses. Pure."""
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ministack.services import ecs
 from ministack.services.cloudformation import provisioners
 
-from .registry import Made, Properties, ResourceType, inherited
+from .registry import Made, Properties, ResourceType, inherited, wrap
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 _REASON = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
 # Members whose keys are the user's own, and must not be changed with the rest.
+_KEPT = ("RuntimePlatform", "EphemeralStorage", "ProxyConfiguration", "Volumes")
 _USER_KEYED = {"options", "dockerLabels", "driverOpts", "labels"}
 
 
 def types(context: Context) -> dict[str, ResourceType]:
     """The types of this module."""
     provisioners._normalize_container_defs = members
+    _mend_task_definition()
     _mend_first_deployment()
     _mend_failed_deployment()
     service = Service(inherited("AWS::ECS::Service"), context.settings.limits.steady)
@@ -37,6 +39,22 @@ def types(context: Context) -> dict[str, ResourceType]:
             blocking=True,
         )
     }
+
+
+def _mend_task_definition() -> None:
+    """MiniStack drops members of a task definition, and leaves `Volumes` in CloudFormation's spelling."""
+    create = provisioners._ecs_task_def_create
+
+    def create_definition(logical_id: str, properties: Properties, stack: str) -> Made:
+        arn, attributes = create(logical_id, properties, stack)
+        key = ecs._resolve_td_key(arn)
+        kept = {name[0].lower() + name[1:]: members(properties[name]) for name in _KEPT if name in properties}
+        ecs._task_defs[key] = ecs._task_defs[key] | kept
+        return arn, attributes
+
+    # An update registers the next revision through the name in the module, not through the table.
+    provisioners._ecs_task_def_create = create_definition
+    wrap("AWS::ECS::TaskDefinition", create=create_definition)
 
 
 def _mend_first_deployment() -> None:
