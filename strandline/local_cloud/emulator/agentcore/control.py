@@ -13,6 +13,7 @@ from ministack.core.responses import get_account_id, get_region, now_iso
 from ministack.services import bedrock_agentcore as service
 
 from .. import roles
+from ..redaction import redact
 from .session import StartFailure
 from .shapes import VERSIONED, Body, Invalid, platform, validate
 
@@ -127,7 +128,9 @@ class Runtimes:
                 self._sessions.boot(record)
             except StartFailure as failure:
                 version = record["agentRuntimeVersion"]
-                raise Invalid(f"Version {version} of {record['agentRuntimeName']} did not start. {failure}") from None
+                raise Invalid(
+                    f"Version {version} of {record['agentRuntimeName']} did not start. {redact(str(failure))}"
+                ) from None
 
 
 def _versioned(body: Body) -> Body:

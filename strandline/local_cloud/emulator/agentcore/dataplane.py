@@ -16,6 +16,7 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import StreamingResponse, error_response_json, json_response
 from ministack.services import bedrock_agentcore as service
 
+from ..redaction import redact
 from . import relay
 from .control import Conflict, NotFound, Runtimes, read
 from .session import Session, StartFailure
@@ -142,7 +143,7 @@ class Operations:
         try:
             session = await run_reentrant(self._sessions.acquire, version, endpoint, session_id)
         except StartFailure as failure:
-            return _error("RuntimeClientError", f"The runtime could not be started. {failure}", 424)
+            return _error("RuntimeClientError", f"The runtime could not be started. {redact(str(failure))}", 424)
         try:
             upstream = await asyncio.to_thread(
                 relay.open_upstream,

@@ -8,6 +8,8 @@ import contextlib
 import logging
 import secrets
 import threading
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -30,6 +32,7 @@ logger = logging.getLogger("strandline.ecs")
 
 _ENGINE_SECONDS = 3
 _FORGET_SECONDS = 3600.0
+_RECENT_SECONDS, _MOST_RECENT, _UNTHROTTLED, _LONGEST_PAUSE = 20.0, 64, 12, 5.0
 
 
 def install(context: Context) -> None:
@@ -79,6 +82,7 @@ class Containers:
         self._drain = drain
         self._containers: dict[str, ProcessContainer] = {}
         self._task_addresses: dict[str, str] = {}
+        self._starts: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
     def run(self, image: str, **options: Any) -> ProcessContainer:
@@ -89,6 +93,7 @@ class Containers:
         container = ProcessContainer(
             f"process{secrets.token_hex(28)}", options, definition, self._address(task_arn), self._stopped
         )
+        self._throttle(options["labels"]["com.amazonaws.ecs.task-definition-family"])
         scratch = self._settings.scratch / "tasks" / options["name"]
         scratch.mkdir(parents=True, exist_ok=True)
         address = {name: value.replace("{address}", container.address) for name, value in program.environment.items()}
@@ -131,6 +136,16 @@ class Containers:
     def of_task(self, task_arn: str) -> Sequence[ProcessContainer]:
         """The containers of a task."""
         return [container for container in self.list() if container.task_arn == task_arn]
+
+    def _throttle(self, family: str) -> None:
+        """Start tasks that end at once less and less often, as ECS does: a service without a circuit breaker goes on."""
+        now = time.monotonic()
+        with self._lock:
+            recent = self._starts.setdefault(family, deque(maxlen=_MOST_RECENT))
+            starts = sum(now - started < _RECENT_SECONDS for started in recent)
+            recent.append(now)
+        if starts > _UNTHROTTLED:
+            time.sleep(min(_LONGEST_PAUSE, 0.1 * 2.0 ** (starts - _UNTHROTTLED)))
 
     def _address(self, task_arn: str) -> str:
         with self._lock:
