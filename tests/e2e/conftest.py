@@ -141,8 +141,8 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
     write = {
         "environments.yaml": f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}}}}}\n',
         "blueprints/prompts/plain.md": "You answer in one sentence.\n",
-        "blueprints/gateway.yaml": _GATEWAY.format(url=provider.url),
-        "blueprints/agents/direct.yaml": _DIRECT.format(url=provider.url),
+        "blueprints/gateway.yaml": _GATEWAY.format(url=provider.base_url),
+        "blueprints/agents/direct.yaml": _DIRECT.format(url=provider.base_url),
         "blueprints/agents/routed.yaml": _ROUTED,
         "blueprints/agents/later.yaml": _LATER,
     }

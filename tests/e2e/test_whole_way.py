@@ -11,7 +11,9 @@ pytestmark = pytest.mark.e2e
 
 def _text(events):
     return "".join(
-        event["event"].get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in events if "event" in event
+        event["event"].get("contentBlockDelta", {}).get("delta", {}).get("text", "")
+        for event in events
+        if "event" in event
     )
 
 
@@ -25,9 +27,9 @@ def test_direct_agent_sends_what_its_blueprint_says(project):
     # And this arrived
     request = project.provider.requests[-1]
     assert request.path == "/v1/chat/completions"
-    assert request.headers["authorization"] == f"Bearer {project.canaries['DIRECT_API_KEY']}"
-    assert request.headers["cf-access-client-id"] == project.canaries["ACCESS_CLIENT_ID"]
-    assert request.headers["cf-access-client-secret"] == project.canaries["ACCESS_CLIENT_SECRET"]
+    assert request.header("authorization") == f"Bearer {project.canaries['DIRECT_API_KEY']}"
+    assert request.header("cf-access-client-id") == project.canaries["ACCESS_CLIENT_ID"]
+    assert request.header("cf-access-client-secret") == project.canaries["ACCESS_CLIENT_SECRET"]
     assert request.body["model"] == "my-org/claude-fable"
     assert request.body["temperature"] == 0.3
     assert request.body["max_tokens"] == 321
@@ -43,7 +45,7 @@ def test_routed_agent_reaches_the_provider_through_the_gateway(project):
     assert events[-1]["cost_usd"] > 0
     request = project.provider.requests[-1]
     assert request.path == "/v1/chat/completions"
-    assert request.headers["authorization"] == f"Bearer {project.canaries['PROVIDER_API_KEY']}"
+    assert request.header("authorization") == f"Bearer {project.canaries['PROVIDER_API_KEY']}"
     assert (request.body["model"], request.body["temperature"], request.body["max_tokens"]) == ("gpt-4.1-mini", 0.7, 99)
 
 
@@ -103,14 +105,15 @@ def test_role_without_a_secret_fails_by_the_names_of_secret_and_role(project):
     # Given the agent's role lost its right to one secret
     iam = project.client("iam")
     stack = project.client("cloudformation").describe_stack_resources(StackName="Local-Agent-direct")
-    role = next(
-        one["PhysicalResourceId"] for one in stack["StackResources"] if one["ResourceType"] == "AWS::IAM::Role"
-    )
+    role = next(one["PhysicalResourceId"] for one in stack["StackResources"] if one["ResourceType"] == "AWS::IAM::Role")
     policy = iam.get_role_policy(RoleName=role, PolicyName="Agent")["PolicyDocument"]
     secrets = next(one for one in policy["Statement"] if one.get("Sid") == "Secrets")
     kept = [arn for arn in secrets["Resource"] if "ACCESS_CLIENT_SECRET" not in arn]
     assert len(kept) == len(secrets["Resource"]) - 1
-    narrowed = {**policy, "Statement": [{**one, "Resource": kept} if one is secrets else one for one in policy["Statement"]]}
+    narrowed = {
+        **policy,
+        "Statement": [{**one, "Resource": kept} if one is secrets else one for one in policy["Statement"]],
+    }
     iam.put_role_policy(RoleName=role, PolicyName="Agent", PolicyDocument=json.dumps(narrowed))
     try:
         # When
