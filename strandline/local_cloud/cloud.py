@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STOP_SECONDS = 15.0
+# Long: on a loaded machine a cloud that is busy must not be taken for one that is gone.
+_HEALTH_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _UNIX_PORTS = range(1024, 65536)
 DEFAULT_ACCOUNT = "000000000000"
@@ -100,7 +102,7 @@ class LocalCloud:
         if record is None:
             return False
         with contextlib.suppress(OSError, ValueError):
-            return bool(self._get("/_strandline/health", 2.0)["cloud_id"] == self.paths.cloud_id)
+            return bool(self._get("/_strandline/health", _HEALTH_SECONDS)["cloud_id"] == self.paths.cloud_id)
         return False
 
     def status(self) -> CloudStatus:

@@ -174,6 +174,18 @@ def test_no_secret_value_reaches_a_log_or_an_event(make_cloud):
     cloud.down()
 
 
+def test_last_words_that_hold_a_secret_are_masked_in_events(make_cloud):
+    cloud = make_cloud()
+    cloud.up(free_port())
+    aws, *_ = start_something(cloud.url)
+    said = "the handler cannot start"
+    aws.secretsmanager.create_secret(Name="said", SecretString=json.dumps({"key": said}))
+    failed = aws.deploy("crash", agent("crash", mode="crash"))
+    assert "ended at start" in " ".join(failed.reasons)
+    assert said not in " ".join(failed.reasons)
+    cloud.down()
+
+
 def test_the_commands_print_what_scripts_read(cloud, monkeypatch):
     monkeypatch.setenv("STRANDLINE_HOME", str(cloud.paths.home))
     runner = CliRunner()

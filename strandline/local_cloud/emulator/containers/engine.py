@@ -138,7 +138,7 @@ class Containers:
         return [container for container in self.list() if container.task_arn == task_arn]
 
     def _throttle(self, family: str) -> None:
-        """Start tasks that end at once less and less often, as ECS does: a service without a circuit breaker goes on."""
+        """Start tasks that end at once less and less often, as ECS does where no circuit breaker stops it."""
         now = time.monotonic()
         with self._lock:
             recent = self._starts.setdefault(family, deque(maxlen=_MOST_RECENT))
