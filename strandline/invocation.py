@@ -139,11 +139,22 @@ def _invoke(target: Target, *, prompt: str, **request: str) -> Any:
 
 
 def _events(body: Any) -> Iterator[dict[str, Any]]:
-    for line in body.iter_lines():
+    for line in _lines(body):
         if line.startswith(b"data:"):
             event = json.loads(line[len(b"data:") :])
             if isinstance(event, dict):
                 yield event
+
+
+def _lines(body: Any) -> Iterator[bytes]:
+    """Lines as they come; botocore's own `iter_lines` waits for a kilobyte before it gives the first."""
+    line = bytearray()
+    for byte in body.iter_chunks(1):
+        if byte == b"\n":
+            yield bytes(line)
+            line.clear()
+        else:
+            line += byte
 
 
 def _read(events: Iterator[dict[str, Any]], started: float, on_text: Callable[[str], None]) -> Answer:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 
 import pytest
+
+from strandline.toolchain import node_bin
+from tests.e2e.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
 
@@ -83,6 +89,31 @@ def test_deploying_again_changes_nothing(project):
     log = (project.home / "logs" / "cdk-deploy-local.log").read_text()
     assert log.count("(no changes)") == 5, log
     assert {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)} == before
+
+
+def test_plain_cdk_deploys_without_the_command_line(project):
+    """`strandline local env` points the CDK CLI at the cloud; the rest is `cdk deploy` as anybody types it."""
+    exports = dict(re.findall(r"^export (\w+)=(\S+)$", project.run("local", "env").stdout, re.MULTILINE))
+    assert exports["AWS_ENDPOINT_URL"] == project.cloud.url
+    inputs = [f"environments={project.folder / 'environments.yaml'}", f"blueprints={project.folder / 'blueprints'}"]
+    done = subprocess.run(
+        [str(ROOT / "node_modules/.bin/cdk"), "deploy", "Local/*", "--require-approval", "never", "--no-color"]
+        + [part for value in (*inputs, "environment=local") for part in ("-c", value)]
+        + ["--output", str(project.home / "plain.cdk.out")],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **{name: value.strip("'") for name, value in exports.items()},
+            "PATH": _path_with_node(),
+            "STRANDLINE_HOME": str(project.home),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    project.printed += [done.stdout, done.stderr]
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout + done.stderr).count("(no changes)") == 5
 
 
 def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
@@ -170,6 +201,10 @@ def test_unknown_agent_and_session_are_said_in_one_line(project):
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def _path_with_node():
+    return f"{node_bin()}{os.pathsep}{os.environ['PATH']}"
 
 
 def _runtimes(project):
