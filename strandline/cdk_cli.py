@@ -64,7 +64,7 @@ def _start(arguments: Sequence[str], variables: Mapping[str, str]) -> subprocess
         raise EnvironmentFault("The CDK CLI is not installed in node_modules: run `make setup`.")
     path = f"{node_bin()}{os.pathsep}{os.environ.get('PATH', '')}"
     settings = {"PATH": path, "CDK_DISABLE_CLI_TELEMETRY": "true", "JSII_NODE": str(node_bin() / "node")}
-    return subprocess.Popen(  # noqa: S603 - the pinned CLI with our own arguments
+    return subprocess.Popen(
         [str(cdk), *arguments, "--no-notices", "--no-color"],
         cwd=_ROOT,
         env={**os.environ, **variables, **settings},

@@ -50,10 +50,17 @@ def options(
 def main() -> None:
     """Runs the command line; a person's or the machine's fault becomes a message and an exit code, not a traceback."""
     try:
-        app()
+        # Typer itself would end with 2 at a wrong option, which here means that the machine is at fault.
+        sys.exit(app(standalone_mode=False))
     except StrandlineError as error:
         _print_error(error)
         sys.exit(error.exit_code)
+    except typer.TyperException as error:
+        _print_error(InputError(f"{error.format_message()} (see --help)"))
+        sys.exit(InputError.exit_code)
+    except typer.Abort:
+        stderr.print("Nothing was changed.")
+        sys.exit(InputError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

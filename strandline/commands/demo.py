@@ -13,10 +13,11 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.commands.deploy import Deployment, prepare
+from strandline.commands.invoke import ask_and_print
 from strandline.commands.secrets import put_value
 from strandline.console import stderr, stdout
 from strandline.inventory import take_inventory
-from strandline.invocation import Answer, ask, new_session_id
+from strandline.invocation import new_session_id
 from strandline.local_cloud import default_home
 from strandline.targets import BLUEPRINTS, ENVIRONMENTS, Target
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strandline.inventory import Inventory
+    from strandline.invocation import Answer
 
 _AGENT = "hello"
 _MODEL = "demo"
@@ -48,8 +50,8 @@ def demo(
         deployment.run(before_agents=lambda: put_value(target, key, os.environ[key]) if key else None)
     stdout.print(f"\n[bold]{_AGENT}[/], asked: {prompt}\n")
     with _timed(times, "first answer (a cold start)"):
-        answer = ask(target, _AGENT, prompt, session_id=new_session_id(), on_text=_print_piece)
-    stdout.print("\n")
+        answer = ask_and_print(target, _AGENT, prompt, session_id=new_session_id())
+    stdout.print()
     _print_summary(take_inventory(target), answer, times, target)
 
 
@@ -82,10 +84,6 @@ def _timed(times: dict[str, float], step: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     times[step] = time.perf_counter() - started
-
-
-def _print_piece(text: str) -> None:
-    stdout.print(text, end="", markup=False, highlight=False)
 
 
 def _print_summary(inventory: Inventory, answer: Answer, times: dict[str, float], target: Target) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from strandline.console import stderr, stdout
 from strandline.invocation import ask, new_session_id
 from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
+
+if TYPE_CHECKING:
+    from strandline.invocation import Answer
+    from strandline.targets import Target
 
 
 def invoke(
@@ -29,10 +33,32 @@ def invoke(
         answer = ask(target, agent, prompt, session_id=session_id)
         stdout.print_json(json.dumps(answer.as_dict()))
         return
-    answer = ask(target, agent, prompt, session_id=session_id, on_text=_print_piece)
-    stdout.print()
+    answer = ask_and_print(target, agent, prompt, session_id=session_id)
     stderr.print(f"[dim]session {session_id}, {answer.latency_ms / 1000:.1f} s[/]", highlight=False)
 
 
-def _print_piece(text: str) -> None:
-    stdout.print(text, end="", markup=False, highlight=False)
+def ask_and_print(target: Target, agent: str, prompt: str, *, session_id: str) -> Answer:
+    """Asks an agent and prints its answer piece by piece; a new session's start shows a spinner.
+
+    Args:
+        target: The environment.
+        agent: Id of the agent.
+        prompt: What to ask.
+        session_id: AgentCore's session.
+
+    Returns:
+        The answer.
+
+    Raises:
+        StrandlineError: As `ask` does.
+    """
+    waiting = stderr.status(f"Waiting for {agent}")
+
+    def print_piece(text: str) -> None:
+        waiting.stop()
+        stdout.print(text, end="", markup=False, highlight=False)
+
+    with waiting:
+        answer = ask(target, agent, prompt, session_id=session_id, on_text=print_piece)
+    stdout.print()
+    return answer

@@ -23,13 +23,19 @@ def group() -> None:
     """The environment's secrets."""
 
 
-@app.command("set")
+@app.command("set", context_settings={"allow_extra_args": True})
 def set_value(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the variable, such as OPENAI_API_KEY.")],
     env: EnvironmentOption,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Set a secret's value, read from standard input or from a prompt that shows nothing."""
+    if context.args:
+        raise InputError(
+            "A value on the command line stays in the shell's history and shows in the list of processes: "
+            "pipe it in, or type it at the prompt."
+        )
     target = open_target(env, environments)
     value = check_value(name, _read_value(name))
     put_value(target, name, value)

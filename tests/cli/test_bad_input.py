@@ -118,6 +118,27 @@ def test_gateway_agent_without_the_model_is_refused(folder):
     assert_said(strandline(folder, "validate"), 1, "hello.yaml:8:", "some-modle")
 
 
+def test_wrong_option_is_the_users_fault(folder):
+    assert_said(strandline(folder, "validate", "--no-such-option"), 1, "--no-such-option")
+    assert_said(strandline(folder, "no-such-command"), 1, "no-such-command")
+    assert strandline(folder, "--help").returncode == 0
+
+
+def test_secret_is_refused_on_the_command_line(folder):
+    done = strandline(folder, "secrets", "set", "API_KEY", "a-value", "--env", "local")
+    assert_said(done, 1, "shell's history")
+    assert "a-value" not in done.stderr
+
+
+def test_environment_without_credentials_is_said(folder):
+    (folder / "environments.yaml").write_text(
+        'environments: {production: {account: "222222222222", region: us-east-1}}\n'
+    )
+    environment = {"AWS_EC2_METADATA_DISABLED": "true"}
+    done = strandline(folder, "deploy", "--env", "production", "--yes", env=environment)
+    assert_said(done, 2, "credentials", "aws sso login")
+
+
 def test_unknown_environment_is_said(folder):
     assert_said(strandline(folder, "status", "--env", "prodcution"), 1, "environments.yaml", "local")
 
