@@ -17,11 +17,19 @@ MAXIMUM_CONVERSATIONS = 256
 
 
 class Conversation:
-    """The messages of one session."""
+    """The messages of one session.
+
+    Attributes:
+        messages: What was said.
+        turn: Held by the request that is being answered.
+        requests: Requests that hold or wait for the turn. The lock alone would not tell: between one request's end and
+            the next one's start it is free although somebody waits.
+    """
 
     def __init__(self) -> None:
         self.messages: Messages = []
         self.turn = asyncio.Lock()
+        self.requests = 0
 
 
 class Conversations:
@@ -46,16 +54,20 @@ class Conversations:
         """
         conversation = self._by_session.setdefault(session_id, Conversation())
         self._by_session.move_to_end(session_id)
-        self._evict()
-        async with conversation.turn:
-            before = list(conversation.messages)
-            try:
-                yield conversation.messages
-            except BaseException:
-                conversation.messages[:] = before
-                raise
+        conversation.requests += 1
+        try:
+            async with conversation.turn:
+                before = list(conversation.messages)
+                try:
+                    yield conversation.messages
+                except BaseException:
+                    conversation.messages[:] = before
+                    raise
+        finally:
+            conversation.requests -= 1
+            self._evict()
 
     def _evict(self) -> None:
-        idle = [key for key, conversation in self._by_session.items() if not conversation.turn.locked()]
+        idle = [key for key, conversation in self._by_session.items() if not conversation.requests]
         for key in idle[: max(0, len(self._by_session) - self._maximum)]:
             del self._by_session[key]

@@ -1,13 +1,25 @@
-"""From an exception to what the caller may see: a type, a sentence, an id that is also in the log."""
+"""From an exception to what the caller may see: a type, a sentence, an id that is also in the log.
+
+    StrandlineError
+    ├── SecretError                 a secret cannot be used (`agent_runtime.secret_store`)
+    └── InvocationError             one invocation cannot be answered
+        ├── BadRequestError         the payload is none that the agent takes (400)
+        │   └── PayloadTooLargeError    the body is too large (413)
+        ├── KeyRefusedError         the model's endpoint refuses the key
+        ├── BrokenAnswerError       the endpoint broke off, or sent what is no answer
+        └── NoAnswerError           the agent ended without an answer
+
+Only the texts of these reach a caller. Libraries put keys and whole requests into the texts of their exceptions, so
+those go nowhere, neither to the caller nor to the log.
+"""
 
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from agent_runtime.errors import StrandlineError
 from agent_runtime.secret_store import SecretError
@@ -15,35 +27,50 @@ from agent_runtime.secret_store import SecretError
 logger = logging.getLogger(__name__)
 
 _BAD_REQUEST = 400
-_BAD_GATEWAY = 502
+_TOO_LARGE = 413
 _INTERNAL = 500
+_BAD_GATEWAY = 502
 
-_ABOUT_THE_REQUEST = {400, 404, 413, 422}
-_LONGEST_REASON = 500
-# What keys look like, and anything long without a space in it.
-_KEY_LIKE = re.compile(r"(?i)bearer\s+\S+|\b(?:sk|pk|key)-\S+|[A-Za-z0-9_\-+/=]{32,}")
-
-_UNREACHABLE = ("model_unreachable", "The model's endpoint cannot be reached.", _BAD_GATEWAY)
-# By name, so that no provider's package is imported for it.
-_KNOWN = {
-    "ModelThrottledException": (
-        "model_throttled",
-        "The model's endpoint limits the rate of requests: try again later.",
-        _BAD_GATEWAY,
-    ),
-    "ContextWindowOverflowException": (
-        "context_overflow",
-        "The conversation is longer than the model's context window.",
-        _BAD_REQUEST,
-    ),
-    "APITimeoutError": ("model_timeout", "The model's endpoint did not answer in time.", _BAD_GATEWAY),
-    "APIConnectionError": _UNREACHABLE,
-    "EndpointConnectionError": _UNREACHABLE,
-}
+_LONGEST_TRACE = 8000
 
 
-class BadRequestError(StrandlineError):
+class InvocationError(StrandlineError):
+    """Raised when one invocation cannot be answered; its text is for the caller and holds no secret."""
+
+    kind: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = _BAD_GATEWAY
+
+
+class BadRequestError(InvocationError):
     """Raised when a caller's payload is not one that the agent takes."""
+
+    kind = "bad_request"
+    status = _BAD_REQUEST
+
+
+class PayloadTooLargeError(BadRequestError):
+    """Raised when a caller's payload has more bytes than the handler reads."""
+
+    kind = "payload_too_large"
+    status = _TOO_LARGE
+
+
+class KeyRefusedError(InvocationError):
+    """Raised when the model's endpoint does not take the key that it was sent."""
+
+    kind = "model_key_refused"
+
+
+class BrokenAnswerError(InvocationError):
+    """Raised when the model's endpoint breaks its answer off, or sends one that cannot be read."""
+
+    kind = "model_answer_broken"
+
+
+class NoAnswerError(InvocationError):
+    """Raised when the agent came to its end without an answer."""
+
+    kind = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +94,26 @@ class Failure:
         return {"error": {key: value for key, value in asdict(self).items() if key != "status"}}
 
 
+_UNREACHABLE = ("model_unreachable", "The model's endpoint cannot be reached.")
+_THROTTLED = ("model_throttled", "The model's endpoint limits the rate of requests: try again later.")
+_TIMEOUT = ("model_timeout", "The model's endpoint did not answer in time.")
+# By name, so that no provider's package is imported for it.
+_KNOWN = {
+    "ModelThrottledException": _THROTTLED,
+    "RateLimitError": _THROTTLED,
+    "APITimeoutError": _TIMEOUT,
+    "Timeout": _TIMEOUT,
+    "ReadTimeoutError": _TIMEOUT,
+    "APIConnectionError": _UNREACHABLE,
+    "EndpointConnectionError": _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "NoCredentialsError": ("model_refused", "The runtime has no credentials to call the model with."),
+}
+_OVERFLOW = "ContextWindowOverflowException"
+
+
 def failure_of(error: BaseException) -> Failure:
     """Describes an exception to the caller, and logs it without the exception's own text.
-
-    Libraries put keys and whole requests into the text of their exceptions, so it goes nowhere.
 
     Args:
         error: What ended the invocation.
@@ -81,48 +124,42 @@ def failure_of(error: BaseException) -> Failure:
     kind, message, status = _describe(error)
     failure = Failure(type=kind, message=message, id=str(uuid.uuid4()), status=status)
     place = "".join(traceback.format_tb(error.__traceback__)) if status == _INTERNAL else ""
-    logger.error(
+    logger.log(
+        logging.ERROR if status >= _INTERNAL else logging.WARNING,
         "failure=<%s>, id=<%s>, exception=<%s> | %s%s",
         kind,
         failure.id,
         type(error).__name__,
         message,
-        f"\n{place}"[:8000],
+        f"\n{place[-_LONGEST_TRACE:]}" if place else "",
     )
     return failure
 
 
 def _describe(error: BaseException) -> tuple[str, str, int]:
-    if isinstance(error, BadRequestError):
-        return "bad_request", str(error), _BAD_REQUEST
-    if isinstance(error, SecretError):
-        return "secret_unavailable", str(error), _BAD_GATEWAY
-    return _describe_model_error(error) or ("internal_error", "The agent failed; the log has the id.", _INTERNAL)
-
-
-def _describe_model_error(error: BaseException) -> tuple[str, str, int] | None:
-    chain = _chain(error)
-    for step in chain:
+    for step in _chain(error):
+        if isinstance(step, InvocationError):
+            return step.kind, str(step), step.status
+        if isinstance(step, SecretError):
+            return "secret_unavailable", str(step), _BAD_GATEWAY
+        if type(step).__name__ == _OVERFLOW:
+            return "context_overflow", "The conversation is longer than the model's context window.", _BAD_REQUEST
         if type(step).__name__ in _KNOWN:
-            return _KNOWN[type(step).__name__]
-    for step in chain:
-        status = getattr(step, "status_code", None)
+            return *_KNOWN[type(step).__name__], _BAD_GATEWAY
+    return _describe_refusal(error) or ("internal_error", "The agent failed; the log has the id.", _INTERNAL)
+
+
+def _describe_refusal(error: BaseException) -> tuple[str, str, int] | None:
+    """What a provider's client tells in attributes rather than in words."""
+    for step in _chain(error):
+        status, response = getattr(step, "status_code", None), getattr(step, "response", None)
         if isinstance(status, int):
-            return (
-                "model_refused",
-                f"The model's endpoint answered with HTTP status {status}{_reason(step)}",
-                _BAD_GATEWAY,
-            )
+            reason = getattr(step, "reason_without_secrets", "")
+            return "model_refused", f"The model's endpoint answered with HTTP status {status}{reason}.", _BAD_GATEWAY
+        if isinstance(response, dict) and isinstance(response.get("Error"), dict):
+            code = response["Error"].get("Code", "unknown")
+            return "model_refused", f"AWS refuses the call of the model ({code}).", _BAD_GATEWAY
     return None
-
-
-def _reason(error: BaseException) -> str:
-    """The endpoint's own words, where they are about the request; about a key they may quote the key."""
-    body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    if getattr(error, "status_code", 0) not in _ABOUT_THE_REQUEST or not isinstance(said, str):
-        return "."
-    return f": {_KEY_LIKE.sub('***', said)[:_LONGEST_REASON]}"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from agent_runtime.failures import BadRequestError
-from agent_runtime.openai_client import ModelAnswers, model_answers
+from agent_runtime.failures import BadRequestError, NoAnswerError
+from agent_runtime.model_answers import ModelAnswers, model_answers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Mapping
 
-    from strands.agent.agent_result import AgentResult
+    from strands import Agent
+    from strands.types.content import Messages
 
     from agent_runtime.bundle import BundledAgent
     from agent_runtime.conversations import Conversations
     from agent_runtime.models import ModelSource
 
 MAXIMUM_PROMPT_CHARACTERS = 1_000_000
+
+_CUT_AT_MAX_TOKENS = "max_tokens"
+_OUT_OF_TURNS = "limit_turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,20 @@ class Prompt:
             raise BadRequestError('The payload needs "prompt", a text that is not empty.')
         if len(text) > MAXIMUM_PROMPT_CHARACTERS:
             raise BadRequestError(f'"prompt" is longer than {MAXIMUM_PROMPT_CHARACTERS} characters.')
+        if not _is_unicode(text):
+            raise BadRequestError('"prompt" holds half of a surrogate pair, which is no character.')
         if stream is not None and not isinstance(stream, bool):
             raise BadRequestError('"stream" must be true or false.')
         return cls(text=text, stream=stream)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How the agent came to its end."""
+
+    stop_reason: str
+    content: list[Any]
+    usage: Mapping[str, Any]
 
 
 class AgentService:
@@ -66,7 +83,7 @@ class AgentService:
         self._source = source
         self._conversations = conversations
 
-    async def events(self, prompt: Prompt, session_id: str) -> AsyncIterator[dict[str, Any]]:
+    async def events(self, prompt: Prompt, session_id: str) -> AsyncGenerator[dict[str, Any]]:
         """Runs the agent on one prompt.
 
         Args:
@@ -76,47 +93,92 @@ class AgentService:
         Yields:
             `{"event": ...}` for each Converse stream event as Strands emits them, and last the answer
             (see `_answer`).
+
+        Raises:
+            StrandlineError: The agent cannot answer; the conversation is as it was before.
         """
-        from strands import Agent
+        from strands.types.agent import Limits
+        from strands.types.exceptions import MaxTokensReachedException
 
         started = time.perf_counter()
         told = ModelAnswers()
         model_answers.set(told)
-        blueprint = self._agent.blueprint
+        limits = Limits(turns=self._agent.blueprint.runtime.max_iterations)
         async with self._conversations.turn(session_id) as messages:
-            agent = Agent(
-                model=await self._source.current(),
-                messages=messages,
-                system_prompt=self._agent.prompt,
-                callback_handler=None,
-                name=blueprint.name,
-                agent_id=blueprint.id,
-            )
-            result: AgentResult | None = None
-            async for event in agent.stream_async(prompt.text, limits={"turns": blueprint.runtime.max_iterations}):
-                if "event" in event:
-                    yield {"event": event["event"]}
-                result = event.get("result", result)
-        if result is None:
-            raise RuntimeError("Strands ended the stream without a result.")
-        yield self._answer(result, told, session_id, started)
+            agent = await self._new_agent(messages)
+            stop_reason = ""
+            try:
+                happenings = cast("AsyncGenerator[Any]", agent.stream_async(prompt.text, limits=limits))
+                async with aclosing(happenings):
+                    async for happening in happenings:
+                        if "event" in happening:
+                            yield {"event": _plain(happening["event"])}
+                        if "result" in happening:
+                            stop_reason = happening["result"].stop_reason
+            except MaxTokensReachedException:
+                # Strands calls it a failure; its caller has a text that ends early, and is told so.
+                stop_reason = _CUT_AT_MAX_TOKENS
+            ending = self._ending(agent, stop_reason)
+        yield self._answer(ending, told, session_id, started)
 
-    def _answer(self, result: AgentResult, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
-        usage = result.metrics.accumulated_usage
+    async def _new_agent(self, messages: Messages) -> Agent:
+        from strands import Agent
+
+        return Agent(
+            model=await self._source.current(),
+            messages=messages,
+            system_prompt=self._agent.prompt,
+            callback_handler=None,
+            # The clients retry, and hear the endpoint's Retry-After; Strands would sleep for two minutes on top.
+            retry_strategy=None,
+            name=self._agent.blueprint.name,
+            agent_id=self._agent.blueprint.id,
+        )
+
+    def _ending(self, agent: Agent, stop_reason: str) -> _Ending:
+        last = agent.messages[-1]
+        if stop_reason == _OUT_OF_TURNS:
+            turns = self._agent.blueprint.runtime.max_iterations
+            raise NoAnswerError(
+                f"The agent has no answer after {turns} calls of the model, the blueprint's runtime.max_iterations."
+            )
+        if last["role"] != "assistant" or not last["content"]:
+            raise NoAnswerError(f"The model ended without an answer ({stop_reason or 'it gave no reason'}).")
+        return _Ending(stop_reason, _plain(last["content"]), agent.event_loop_metrics.accumulated_usage)
+
+    def _answer(self, ending: _Ending, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
+        # Strands counts nothing as zero; an answer without any token does not exist.
+        known = bool(ending.usage["totalTokens"])
+        members = {"input_tokens": "inputTokens", "output_tokens": "outputTokens", "total_tokens": "totalTokens"}
         return {
-            "result": {"role": "assistant", "content": result.message["content"]},
-            "stop_reason": result.stop_reason,
+            "result": {"role": "assistant", "content": ending.content},
+            "stop_reason": ending.stop_reason,
             "structured": None,
             "agent": self._agent.blueprint.id,
             "version": self._agent.blueprint.version,
             "bundle": self._agent.sha256,
             "session_id": session_id,
             "model": {"requested": self._agent.blueprint.model.model_id, "answered": told.model},
-            "usage": {
-                "input_tokens": usage["inputTokens"],
-                "output_tokens": usage["outputTokens"],
-                "total_tokens": usage["totalTokens"],
-            },
+            "usage": {name: ending.usage[member] if known else None for name, member in members.items()},
             "cost_usd": told.cost_usd,
             "latency_ms": round((time.perf_counter() - started) * 1000, 1),
         }
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Makes Strands' content fit for JSON: bytes, such as those of redacted reasoning, become base64."""
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value

@@ -6,10 +6,12 @@ which platform V2 restores every session; the rest waits for the first request.
 
 from __future__ import annotations
 
+import asyncio
 import os
-from typing import TYPE_CHECKING, Protocol
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agent_runtime.openai_client import OpenAICompatibleClient
+from agent_runtime.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from strands.models import Model
@@ -40,14 +42,16 @@ class OpenAICompatibleModel:
     def __init__(self, blueprint: Blueprint, settings: RuntimeSettings, secrets: SecretStore) -> None:
         from strands.models.openai import OpenAIModel
 
+        from agent_runtime.openai_client import OpenAICompatibleClient
+
         model = blueprint.model
-        gateway_url, gateway_key = (
-            (settings.gateway_url, settings.gateway_key) if blueprint.uses_gateway else (None, None)
-        )
+        base_url, own_key = str(model.base_url), None
+        if blueprint.uses_gateway:
+            base_url, own_key = _gateway_address(settings), settings.gateway_key
         self._model = OpenAIModel(
             client=OpenAICompatibleClient(
-                base_url=f"{gateway_url}/v1" if gateway_url else str(model.base_url),
-                api_key_env=model.api_key_env or gateway_key,
+                base_url=base_url,
+                api_key_env=model.api_key_env or own_key,
                 extra_headers_env=model.extra_headers_env,
                 secrets=secrets,
             ),
@@ -67,26 +71,33 @@ class LiteLLMProviderModel:
         # LiteLLM reads these at import: without them it loads `.env` files and fetches a price list from the internet.
         os.environ["LITELLM_MODE"] = "PRODUCTION"
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        import litellm
         from strands.models.litellm import LiteLLMModel
 
+        # Else it prints an invitation to report a bug, past all logging, whenever a provider refuses.
+        litellm.suppress_debug_info = True
         self._build = LiteLLMModel
         self._model_settings = blueprint.model
         self._secrets = secrets
         self._model: Model | None = None
-        self._version: str | None = None
+        self._versions: tuple[str, ...] = ()
 
     async def current(self) -> Model:
-        """Gives the model, built anew when its key's version changed."""
+        """Gives the model, built anew when a secret's version changed."""
         settings = self._model_settings
-        key = await self._secrets.get(settings.api_key_env) if settings.api_key_env else None
-        version = key.version_id if key else ""
-        if self._model is None or version != self._version:
+        key, headers = settings.api_key_env, settings.extra_headers_env
+        values = await self._secrets.get_all([*([key] if key else []), *headers.values()])
+        versions = tuple(value.version_id for value in values.values())
+        if self._model is None or versions != self._versions:
+            arguments: dict[str, Any] = {"api_key": values[key].text} if key else {}
+            if headers:
+                arguments["extra_headers"] = {header: values[variable].text for header, variable in headers.items()}
             self._model = self._build(
-                client_args={"api_key": key.text} if key else {},
+                client_args=arguments,
                 model_id=settings.model_id,
                 params={"temperature": settings.temperature, "max_tokens": settings.max_tokens},
             )
-            self._version = version
+            self._versions = versions
         return self._model
 
 
@@ -99,15 +110,23 @@ class BedrockProviderModel:
         self._build = BedrockModel
         self._model_settings = blueprint.model
         self._model: Model | None = None
+        self._lock = threading.Lock()
 
     async def current(self) -> Model:
         """Gives the model; its client, which holds credentials, is made by the first request."""
+        # Making a client reads files and may ask the metadata service: not on the loop.
         if self._model is None:
-            settings = self._model_settings
-            self._model = self._build(
+            return await asyncio.to_thread(self._built)
+        return self._model
+
+    def _built(self) -> Model:
+        settings = self._model_settings
+        with self._lock:
+            model = self._model or self._build(
                 model_id=settings.model_id, temperature=settings.temperature, max_tokens=settings.max_tokens
             )
-        return self._model
+            self._model = model
+        return model
 
 
 def build_model_source(blueprint: Blueprint, settings: RuntimeSettings, secrets: SecretStore) -> ModelSource:
@@ -120,9 +139,21 @@ def build_model_source(blueprint: Blueprint, settings: RuntimeSettings, secrets:
 
     Returns:
         The source of the model.
+
+    Raises:
+        EnvironmentFault: The agent uses the gateway, and the deployment did not say where it is.
     """
     if blueprint.model.provider == "bedrock":
         return BedrockProviderModel(blueprint)
     if blueprint.model.base_url:
         return OpenAICompatibleModel(blueprint, settings, secrets)
     return LiteLLMProviderModel(blueprint, secrets)
+
+
+def _gateway_address(settings: RuntimeSettings) -> str:
+    if settings.gateway_url is None:
+        raise EnvironmentFault(
+            "The agent's model is reached through the gateway, and STRANDLINE_GATEWAY_URL is not set: "
+            "deploy the agent together with the environment's gateway."
+        )
+    return f"{settings.gateway_url.rstrip('/')}/v1"

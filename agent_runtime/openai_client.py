@@ -8,45 +8,22 @@ versions stay the same.
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
+
+import openai
+
+from agent_runtime.endpoint_errors import cleaned_errors
+from agent_runtime.failures import BrokenAnswerError
+from agent_runtime.model_answers import ModelAnswers, model_answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-
-    import openai
 
     from agent_runtime.secret_store import SecretStore, SecretValue
 
 REQUEST_TIMEOUT_SECONDS = 600.0
 CONNECT_TIMEOUT_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class ModelAnswers:
-    """What the endpoint told about the answers of one invocation.
-
-    Attributes:
-        model: Model that gave the last answer, as the endpoint names it.
-        headers: LiteLLM's `x-litellm-*` response headers of the last answer.
-        cost_usd: Cost of all answers in US dollars; `None` while no answer told one.
-    """
-
-    model: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    cost_usd: float | None = None
-
-    def add_cost(self, value: object) -> None:
-        """Adds one answer's cost, if the endpoint told one."""
-        try:
-            cost = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            return
-        self.cost_usd = (self.cost_usd or 0.0) + cost
-
-
-model_answers: ContextVar[ModelAnswers | None] = ContextVar("model_answers", default=None)
 
 
 class OpenAICompatibleClient:
@@ -57,17 +34,24 @@ class OpenAICompatibleClient:
         api_key_env: Variable whose secret is the key; without it no `Authorization` header is sent.
         extra_headers_env: Header name to the variable whose secret is its value.
         secrets: Where the values come from.
+        timeout: Seconds that the endpoint has to begin its answer, retries included, and to go on with it.
     """
 
     def __init__(
-        self, *, base_url: str, api_key_env: str | None, extra_headers_env: Mapping[str, str], secrets: SecretStore
+        self,
+        *,
+        base_url: str,
+        api_key_env: str | None,
+        extra_headers_env: Mapping[str, str],
+        secrets: SecretStore,
+        timeout: float = REQUEST_TIMEOUT_SECONDS,
     ) -> None:
         self._base_url = base_url
         self._api_key_env = api_key_env
         self._extra_headers_env = dict(extra_headers_env)
         self._secrets = secrets
-        self._client: openai.AsyncOpenAI | None = None
-        self._versions: tuple[str, ...] = ()
+        self._timeout = timeout
+        self._connection: _Connection | None = None
 
     @property
     def chat(self) -> OpenAICompatibleClient:
@@ -90,31 +74,43 @@ class OpenAICompatibleClient:
 
         Raises:
             SecretError: A secret cannot be read.
-            openai.OpenAIError: The endpoint refuses or cannot be reached.
+            InvocationError: The endpoint refuses the key, or its answer is none.
+            openai.APIError: The endpoint refuses otherwise or cannot be reached.
         """
-        client = await self._current_client()
-        answer = await client.chat.completions.with_raw_response.create(**request)
-        told = model_answers.get()
-        if told is not None:
+        told = model_answers.get() or ModelAnswers()
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._leased())
+            key_name = self._secrets.name_of(self._api_key_env) if self._api_key_env else None
+            stack.enter_context(cleaned_errors(connection.secrets, key_name))
+            async with asyncio.timeout(self._timeout):
+                answer = await connection.client.chat.completions.with_raw_response.create(**request)
             told.headers = {name: value for name, value in answer.headers.items() if name.startswith("x-litellm-")}
-        completion: Any = answer.parse()
-        if request.get("stream"):
-            return _watched(completion, told)
-        _note(completion, told)
-        return completion
+            completion: Any = answer.parse()
+            if request.get("stream"):
+                return _watched(completion, told, stack.pop_all())
+            told.note_model(getattr(completion, "model", None))
+            told.add_cost(getattr(completion, "usage", None))
+            return completion
 
-    async def _current_client(self) -> openai.AsyncOpenAI:
+    async def close(self) -> None:
+        """Closes the connections, for a host that outlives the agent; the next call opens new ones."""
+        replaced, self._connection = self._connection, None
+        if replaced:
+            await replaced.retire()
+
+    @asynccontextmanager
+    async def _leased(self) -> AsyncIterator[_Connection]:
         variables = [*([self._api_key_env] if self._api_key_env else []), *self._extra_headers_env.values()]
-        values = dict(zip(variables, await asyncio.gather(*map(self._secrets.get, variables)), strict=True))
+        values = await self._secrets.get_all(variables)
         versions = tuple(value.version_id for value in values.values())
-        if self._client is None or versions != self._versions:
-            # The old client is left to its requests in flight; its pool closes when the last one lets go of it.
-            self._client, self._versions = self._new_client(values), versions
-        return self._client
+        if self._connection is None or versions != self._connection.versions:
+            replaced, self._connection = self._connection, _Connection(self._new_client(values), versions, values)
+            if replaced:
+                await replaced.retire()
+        async with self._connection.lease() as connection:
+            yield connection
 
     def _new_client(self, values: Mapping[str, SecretValue]) -> openai.AsyncOpenAI:
-        import openai
-
         headers: dict[str, Any] = {
             header: values[variable].text for header, variable in self._extra_headers_env.items()
         }
@@ -127,22 +123,52 @@ class OpenAICompatibleClient:
             # A redirect to another host would take the extra headers along.
             http_client=openai.DefaultAsyncHttpxClient(
                 follow_redirects=False,
-                timeout=openai.Timeout(REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+                timeout=openai.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self._timeout)),
             ),
         )
 
 
-async def _watched(chunks: Any, told: ModelAnswers | None) -> AsyncIterator[Any]:
-    async for chunk in chunks:
-        _note(chunk, told)
-        yield chunk
+class _Connection:
+    """The real client for one set of secret versions; closed once it is replaced and its last request has ended."""
+
+    def __init__(
+        self, client: openai.AsyncOpenAI, versions: tuple[str, ...], values: Mapping[str, SecretValue]
+    ) -> None:
+        self.client = client
+        self.versions = versions
+        self.secrets = tuple(value.text for value in values.values())
+        self._requests = 0
+        self._replaced = False
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[_Connection]:
+        self._requests += 1
+        try:
+            yield self
+        finally:
+            self._requests -= 1
+            await self._close_if_done()
+
+    async def retire(self) -> None:
+        self._replaced = True
+        await self._close_if_done()
+
+    async def _close_if_done(self) -> None:
+        if self._replaced and not self._requests:
+            await self.client.close()
 
 
-def _note(part: Any, told: ModelAnswers | None) -> None:
-    if told is None:
-        return
-    # LiteLLM's body repeats the alias that was asked for; its header names the deployment that answered.
-    told.model = told.headers.get("x-litellm-model-name") or getattr(part, "model", None) or told.model
-    usage = getattr(part, "usage", None)
-    if usage is not None:
-        told.add_cost(getattr(usage, "cost", None) or told.headers.get("x-litellm-response-cost"))
+async def _watched(chunks: Any, told: ModelAnswers, leases: AsyncExitStack) -> AsyncIterator[Any]:
+    usage: object = None
+    finished = False
+    async with leases, chunks:
+        async for chunk in chunks:
+            told.note_model(getattr(chunk, "model", None))
+            # Some endpoints tell the usage so far in every chunk.
+            usage = getattr(chunk, "usage", None) or usage
+            finished = finished or any(choice.finish_reason for choice in getattr(chunk, "choices", None) or ())
+            yield chunk
+        if not finished:
+            # Without this a stream that ends too early, or is none, would pass for a short answer.
+            raise BrokenAnswerError("The model's endpoint broke its answer off.")
+    told.add_cost(usage)

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 CACHE_SECONDS = 300.0
 
 _ASSUMED_ROLE = re.compile(r"assumed-role/([^/\s]+)")
+_SET = "`strandline secrets set {variable} --env {environment}`"
+_DECRYPT = "grant kms:Decrypt on the secret's key to the role and deploy again"
+_LATER = "Secrets Manager limits the rate of requests: try again later"
 _MENDS = {
     "AccessDeniedException": "grant secretsmanager:GetSecretValue on it to the role and deploy again",
-    "ResourceNotFoundException": "set it with `strandline secrets set {variable} --env {environment}`",
-    "DecryptionFailure": "grant kms:Decrypt on the secret's key to the role",
-    "InvalidRequestException": "it is scheduled for deletion: restore it and set it again",
+    "ResourceNotFoundException": f"it does not exist or has no value: set it with {_SET}",
+    "DecryptionFailure": _DECRYPT,
+    "InvalidRequestException": f"it is scheduled for deletion: restore it, then set it with {_SET}",
+    "ThrottlingException": _LATER,
+    "TooManyRequestsException": _LATER,
 }
 
 
@@ -44,7 +51,7 @@ class SecretValue:
 
 
 class SecretStore:
-    """Reads the values of an environment's secrets by the name of their variable.
+    """Reads the values of an environment's secrets by the name of their variable; for any thread and event loop.
 
     Args:
         prefix: What stands before the variable in the secret's name, such as `strandline/production/`.
@@ -66,8 +73,16 @@ class SecretStore:
         self._client_factory = client_factory
         self._clock = clock
         self._client: Any = None
+        self._client_lock = threading.Lock()
         self._values: dict[str, tuple[float, SecretValue]] = {}
-        self._reads: dict[str, asyncio.Task[SecretValue]] = {}
+        self._reads: dict[str, Future[SecretValue]] = {}
+        self._reads_lock = threading.Lock()
+        # Starts no thread before the first read.
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="secrets")
+
+    def name_of(self, variable: str) -> str:
+        """The name in Secrets Manager of a variable's secret."""
+        return self._prefix + variable
 
     async def get(self, variable: str) -> SecretValue:
         """Gives the current value of a variable's secret.
@@ -86,58 +101,91 @@ class SecretStore:
         known = self._values.get(variable)
         if known and self._clock() < known[0]:
             return known[1]
-        read = self._reads.get(variable)
-        if read is None:
-            read = asyncio.create_task(self._read(variable))
-            self._reads[variable] = read
-            read.add_done_callback(lambda _: self._reads.pop(variable, None))
-        return await asyncio.shield(read)
+        # A request that is cancelled must not take the call away from those that share it.
+        return await asyncio.shield(asyncio.wrap_future(self._shared_read(variable)))
+
+    async def get_all(self, variables: Iterable[str]) -> dict[str, SecretValue]:
+        """Gives the current values of several variables' secrets, read side by side.
+
+        Args:
+            variables: Names of the variables.
+
+        Returns:
+            The values by variable.
+
+        Raises:
+            SecretError: As for `get`.
+        """
+        names = list(dict.fromkeys(variables))
+        return dict(zip(names, await asyncio.gather(*map(self.get, names)), strict=True))
 
     def forget(self, variable: str) -> None:
         """Makes the next request read this variable's secret again."""
         self._values.pop(variable, None)
 
-    async def _read(self, variable: str) -> SecretValue:
-        answer = await asyncio.to_thread(self._fetch, variable)
-        text = _checked(self._prefix + variable, answer.get("SecretString"))
-        value = SecretValue(text=text, version_id=answer["VersionId"])
-        self._values[variable] = (self._clock() + CACHE_SECONDS, value)
-        return value
+    def _shared_read(self, variable: str) -> Future[SecretValue]:
+        with self._reads_lock:
+            read = self._reads.get(variable)
+            if read is None:
+                read = self._reads[variable] = self._threads.submit(self._read, variable)
+            return read
+
+    def _read(self, variable: str) -> SecretValue:
+        expires = self._clock() + CACHE_SECONDS
+        try:
+            answer = self._fetch(variable)
+            value = SecretValue(self._checked(variable, answer.get("SecretString")), answer["VersionId"])
+            self._values[variable] = (expires, value)
+            return value
+        finally:
+            with self._reads_lock:
+                del self._reads[variable]
 
     def _fetch(self, variable: str) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        secret = self._prefix + variable
+        secret = self.name_of(variable)
         try:
-            if self._client is None:
-                self._client = self._client_factory()
-            answer: dict[str, Any] = self._client.get_secret_value(SecretId=secret)
+            answer: dict[str, Any] = self._connected().get_secret_value(SecretId=secret)
         except ClientError as error:
             raise self._refused(variable, error.response["Error"]) from None
         except BotoCoreError as error:
             raise SecretError(
-                f"Secrets Manager cannot be reached for secret {secret} ({type(error).__name__})."
+                f"Secret {secret} cannot be read: Secrets Manager cannot be reached ({type(error).__name__})."
             ) from None
         return answer
 
+    def _connected(self) -> Any:
+        with self._client_lock:
+            if self._client is None:
+                self._client = self._client_factory()
+            return self._client
+
     def _refused(self, variable: str, error: dict[str, Any]) -> SecretError:
-        secret = self._prefix + variable
-        code = str(error.get("Code", "unknown"))
-        role = _ASSUMED_ROLE.search(str(error.get("Message", "")))
+        code, said = str(error.get("Code", "unknown")), str(error.get("Message", ""))
+        role = _ASSUMED_ROLE.search(said)
         who = f"role {role[1]}" if role else "this runtime's role"
-        mend = _MENDS.get(code, "see the secret in Secrets Manager").format(
-            variable=variable, environment=self._environment
+        mend = _MENDS.get(code, "see the secret in Secrets Manager")
+        if code == "AccessDeniedException" and "KMS" in said:
+            mend = _DECRYPT
+        return SecretError(
+            f"Secret {self.name_of(variable)} cannot be read by {who} ({code}): {self._told(variable, mend)}."
         )
-        return SecretError(f"Secret {secret} cannot be read by {who} ({code}): {mend}.")
 
+    def _checked(self, variable: str, text: object) -> str:
+        """Refuses what can never be a key before a client turns it into a bare "Connection error."."""
+        wrong = None
+        trimmed = text.strip() if isinstance(text, str) else ""
+        if not isinstance(text, str):
+            wrong = "holds binary data"
+        elif not trimmed:
+            wrong = "is empty"
+        elif any(character < " " or character > "~" for character in trimmed):
+            wrong = "holds a line break, a control character or a character outside ASCII"
+        if wrong:
+            mend = self._told(variable, f"set it again with {_SET}")
+            raise SecretError(f"Secret {self.name_of(variable)} {wrong}: {mend}.")
+        return trimmed
 
-def _checked(secret: str, text: object) -> str:
-    """Refuses what can never be a key before a client turns it into a bare "Connection error."."""
-    if not isinstance(text, str):
-        raise SecretError(f"Secret {secret} holds binary data: set it again as text.")
-    trimmed = text.strip()
-    if not trimmed:
-        raise SecretError(f"Secret {secret} is empty: set it with `strandline secrets set`.")
-    if any(character < " " or character > "~" for character in trimmed):
-        raise SecretError(f"Secret {secret} holds a line break or a character outside ASCII: set it again.")
-    return trimmed
+    def _told(self, variable: str, mend: str) -> str:
+        return mend.format(variable=variable, environment=self._environment)

@@ -5,38 +5,43 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 import uuid
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from agent_runtime.aws_clients import new_client
 from agent_runtime.bundle_store import fetch_bundle
 from agent_runtime.conversations import Conversations
 from agent_runtime.errors import StrandlineError
-from agent_runtime.failures import failure_of
+from agent_runtime.failures import Failure, failure_of
 from agent_runtime.invocation import AgentService, Prompt
 from agent_runtime.models import build_model_source
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
+    from starlette.responses import Response
 
 logger = logging.getLogger(__name__)
 
 # At DEBUG these log whole requests, configurations and bearer tokens.
-_TALKATIVE = ("strands", "openai", "httpx", "httpcore", "httpx2", "litellm", "LiteLLM", "botocore", "boto3", "urllib3")
+_TALKATIVE = (
+    *("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "boto3", "botocore", "h11", "h2", "hpack", "httpcore", "httpx"),
+    *("httpx2", "litellm", "mcp", "openai", "opentelemetry", "s3transfer", "strands", "urllib3"),
+)
+_INTERNAL_FAULT = 2
 
 
 def serve() -> None:
     """Builds the agent and serves it; ends the process with one line when the agent cannot be built."""
     _configure_logging()
-    try:
-        settings = RuntimeSettings.from_environment(os.environ)
-        service = _build_service(settings)
-    except StrandlineError as error:
-        logger.error("agent cannot start | %s", error)
-        sys.exit(error.exit_code)
+    service, settings = _build_or_exit()
+    # Again, because libraries set their own level when they are imported: OPENAI_LOG=debug, LITELLM_LOG=DEBUG.
+    quiet_libraries()
     build_app(service).run(port=settings.port, host=settings.host)
 
 
@@ -50,51 +55,45 @@ def build_app(service: AgentService) -> BedrockAgentCoreApp:
         The ASGI application of the `bedrock-agentcore` SDK.
     """
     from bedrock_agentcore import BedrockAgentCoreApp
-    from starlette.responses import JSONResponse
+    from starlette.middleware import Middleware
 
-    app = BedrockAgentCoreApp()
+    from agent_runtime.event_stream import json_response
+    from agent_runtime.request_guard import RequestGuard
 
-    async def invoke(payload: object, context: RequestContext) -> Any:
-        session_id = context.session_id or str(uuid.uuid4())
+    app = BedrockAgentCoreApp(middleware=[Middleware(RequestGuard)])
+
+    async def invoke(payload: object, context: RequestContext) -> Response:
         try:
             prompt = Prompt.from_payload(payload)
-            if _wants_stream(prompt, context):
-                return _stream(service, prompt, session_id)
-            return await _answer(service, prompt, session_id)
+            events = service.events(prompt, context.session_id or str(uuid.uuid4()))
+            accept = _accepted(context)
+            if prompt.stream or (prompt.stream is None and "text/event-stream" in accept):
+                return await _stream(events, takes_json="application/json" in accept or "*/*" in accept)
+            return json_response(await _last(events))
         except Exception as error:
-            failure = failure_of(error)
-            return JSONResponse(failure.as_event(), status_code=failure.status)
+            return _refusal(failure_of(error))
 
     app.entrypoint(invoke)
     return app
 
 
-async def _answer(service: AgentService, prompt: Prompt, session_id: str) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    async for event in service.events(prompt, session_id):
-        answer = event
-    return answer
+def build_service(settings: RuntimeSettings) -> AgentService:
+    """Builds the agent that the bundle describes; reads no secret and leaves no connection open.
 
+    Args:
+        settings: What the deployment tells.
 
-async def _stream(service: AgentService, prompt: Prompt, session_id: str) -> AsyncIterator[dict[str, Any]]:
-    try:
-        async for event in service.events(prompt, session_id):
-            yield event
-    except Exception as error:
-        yield failure_of(error).as_event()
+    Returns:
+        The agent.
 
-
-def _wants_stream(prompt: Prompt, context: RequestContext) -> bool:
-    if prompt.stream is not None:
-        return prompt.stream
-    request = context.request
-    return request is not None and "text/event-stream" in request.headers.get("accept", "")
-
-
-def _build_service(settings: RuntimeSettings) -> AgentService:
+    Raises:
+        StrandlineError: The agent cannot be built.
+    """
     agent = fetch_bundle(settings.bundle)
     secrets = SecretStore(
-        prefix=settings.secret_prefix, environment=settings.environment, client_factory=_secrets_manager_client
+        prefix=settings.secret_prefix,
+        environment=settings.environment,
+        client_factory=lambda: new_client("secretsmanager"),
     )
     source = build_model_source(agent.blueprint, settings, secrets)
     # Imported now, so that the snapshot holds it and no request waits for it.
@@ -106,15 +105,65 @@ def _build_service(settings: RuntimeSettings) -> AgentService:
     return AgentService(agent, source, Conversations())
 
 
-def _secrets_manager_client() -> Any:
-    import boto3
+def quiet_libraries() -> None:
+    """Keeps what libraries log at DEBUG, keys among it, out of the log, whatever the root logger's level."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # A child with a level of its own would pass its parent by.
+    for name, known in logging.root.manager.loggerDict.items():
+        if isinstance(known, logging.Logger) and known.level < logging.WARNING and name.partition(".")[0] in _TALKATIVE:
+            known.setLevel(logging.WARNING)
 
-    return boto3.client("secretsmanager")
+
+async def _last(events: AsyncGenerator[dict[str, Any]]) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    async with aclosing(events):
+        async for event in events:
+            answer = event
+    return answer
+
+
+async def _stream(events: AsyncGenerator[dict[str, Any]], *, takes_json: bool) -> Response:
+    from agent_runtime.event_stream import EventStream
+
+    stream = EventStream(events)
+    first = await stream.first()
+    if isinstance(first, Failure) and takes_json:
+        # LiteLLM takes both, and takes a stream of only an error for an empty answer.
+        return _refusal(first)
+    return stream.response(first)
+
+
+def _refusal(failure: Failure) -> Response:
+    from agent_runtime.event_stream import json_response
+
+    return json_response(failure.as_event(), failure.status)
+
+
+def _accepted(context: RequestContext) -> str:
+    request = context.request
+    return (request.headers.get("accept") if request is not None else None) or "*/*"
+
+
+def _build_or_exit() -> tuple[AgentService, RuntimeSettings]:
+    try:
+        settings = RuntimeSettings.from_environment(os.environ)
+        return build_service(settings), settings
+    except StrandlineError as error:
+        _exit(error.exit_code, type(error).__name__, str(error))
+    except Exception as error:
+        # Not its text: a library wrote that.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _exit(_INTERNAL_FAULT, type(error).__name__, f"unexpected, in {place.name} at {place.filename}:{place.lineno}")
+
+
+def _exit(code: int, fault: str, message: str) -> NoReturn:
+    logger.error("exit=<%s>, fault=<%s> | the agent cannot start: %s", code, fault, " ".join(message.split()))
+    sys.exit(code)
 
 
 def _configure_logging() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quiet_libraries()
     # The SDK gives its logger a handler of its own.
     logging.getLogger("bedrock_agentcore.app").propagate = False

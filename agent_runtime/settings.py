@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REQUIRED = ("STRANDLINE_ENVIRONMENT", "STRANDLINE_EXECUTION_MODE", "STRANDLINE_BUNDLE", "STRANDLINE_SECRETS")
+_PORTS = range(1, 65536)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RuntimeSettings:
             The settings.
 
         Raises:
-            EnvironmentFault: A variable that the deployment sets is missing.
+            EnvironmentFault: A variable that the deployment sets is missing or wrong.
         """
         missing = [name for name in _REQUIRED if not variables.get(name)]
         if missing:
@@ -64,5 +65,11 @@ class RuntimeSettings:
             gateway_url=variables.get("STRANDLINE_GATEWAY_URL") or None,
             gateway_key=variables.get("STRANDLINE_GATEWAY_KEY") or None,
             host=variables.get("STRANDLINE_HOST", "0.0.0.0"),  # noqa: S104 - AgentCore's contract; the microVM is the wall
-            port=int(variables.get("STRANDLINE_PORT", "8080")),
+            port=_port(variables.get("STRANDLINE_PORT", "8080")),
         )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) not in _PORTS:
+        raise EnvironmentFault(f"STRANDLINE_PORT is {text!r}: it must be a port, 1 to {_PORTS[-1]}.")
+    return int(text)

@@ -144,7 +144,7 @@ def _usage(reply: Reply) -> dict[str, Any]:
 
 
 def _frame(reply: Reply, request: dict[str, Any], kind: str) -> dict[str, Any]:
-    model = reply.model or request.get("model", "unknown")
+    model = request.get("model", "unknown") if reply.model is None else reply.model
     return {"id": "chatcmpl-local", "object": kind, "created": 1_700_000_000, "model": model}
 
 

@@ -1,0 +1,148 @@
+"""What stands before the SDK: bounds of the payload, and an end for the work of a caller who left.
+
+The SDK reads a body of any size, answers 500 when its JSON nests too deep, and works on for a caller who is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.event_stream import json_response
+from agent_runtime.failures import BadRequestError, PayloadTooLargeError, failure_of
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAXIMUM_BODY_BYTES = 8 * 1024 * 1024
+MAXIMUM_DEPTH = 64
+
+
+class RequestGuard:
+    """ASGI middleware for `POST /invocations`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers what the SDK must not see, and passes the rest on.
+
+        Args:
+            scope: The connection.
+            receive: Gives what the caller sends.
+            send: Takes what the caller gets.
+        """
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", "/invocations"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(receive)
+            if body is None:
+                return
+            _check(body)
+        except BadRequestError as error:
+            failure = failure_of(error)
+            await json_response(failure.as_event(), failure.status)(scope, receive, send)
+            return
+        await _Exchange(self._app, scope, body, receive, send).run()
+
+
+class _Exchange:
+    """One request that may be answered, until it is or its caller leaves."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        self._app = app
+        self._scope = scope
+        self._unread: bytes | None = body
+        self._caller_receive = receive
+        self._caller_send = send
+        self._gone = asyncio.Event()
+        self._answered = False
+
+    async def run(self) -> None:
+        answer = asyncio.ensure_future(self._app(self._scope, self._receive, self._send))
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+            # The server also says "disconnect" when the answer is complete.
+            if answer.done() or self._answered:
+                await answer
+        finally:
+            for task in (watch, answer):
+                task.cancel()
+            await asyncio.wait((watch, answer))
+
+    async def _watch(self) -> None:
+        while (await self._caller_receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+
+    async def _receive(self) -> Message:
+        if self._unread is not None:
+            body, self._unread = self._unread, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        await self._caller_send(message)
+        self._answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Reads the body; nothing if the caller left before its end.
+
+    Raises:
+        PayloadTooLargeError: It is too large. The rest is read and dropped: a caller who is still sending would not
+            see the answer.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAXIMUM_BODY_BYTES:
+            parts.append(part)
+        if not message.get("more_body", False):
+            break
+    if size > MAXIMUM_BODY_BYTES:
+        raise PayloadTooLargeError(f"The payload is larger than {MAXIMUM_BODY_BYTES} bytes.")
+    return b"".join(parts)
+
+
+def _check(body: bytes) -> None:
+    """Refuses what the SDK would stumble over.
+
+    Raises:
+        BadRequestError: The body is no JSON, or nests too deep.
+    """
+    try:
+        payload = json.loads(body)
+    except UnicodeDecodeError:
+        raise BadRequestError("The payload is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadRequestError(f"The payload is not JSON: {error.msg} at {where}.") from None
+    except (RecursionError, ValueError):
+        # A ValueError that is no decoding error: a number of thousands of digits.
+        raise BadRequestError("The payload is JSON that nests too deep or holds too long a number.") from None
+    if _is_deeper_than(MAXIMUM_DEPTH, payload):
+        raise BadRequestError(f"The payload nests deeper than {MAXIMUM_DEPTH} levels.")
+
+
+def _is_deeper_than(depth: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(depth + 1):
+        level = [
+            below
+            for node in level
+            if isinstance(node, dict | list)
+            for below in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return False
+    return True
