@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from agent_runtime.errors import InputError
 from gateway.settings import MASTER_KEY
 from stacks.base import EnvironmentStack
 from stacks.nag import acknowledge
@@ -18,9 +19,16 @@ from stacks.names import secret_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from constructs import Construct
+    import aws_cdk as cdk
 
     from stacks.environments import Environment
+
+# CloudFormation takes 500 resources in a stack.
+_MOST_VARIABLES = 480
+_VARIABLE_ROTATES_ELSEWHERE = "Only its provider can make a new key, so AWS has nothing that could rotate this one."
+_MASTER_KEY_ROTATES_ELSEWHERE = (
+    "A new key has to reach the running gateway and its agents together, which a rotation on AWS's clock cannot do."
+)
 
 
 class SecretsStack(EnvironmentStack):
@@ -36,7 +44,7 @@ class SecretsStack(EnvironmentStack):
 
     def __init__(
         self,
-        scope: Construct,
+        scope: cdk.Stage,
         construct_id: str,
         *,
         environment: Environment,
@@ -44,31 +52,38 @@ class SecretsStack(EnvironmentStack):
         with_gateway: bool,
     ) -> None:
         super().__init__(scope, construct_id, environment=environment, description="secrets", stateful=True)
-        for variable in sorted(set(variables)):
-            self._add_secret(variable, generate=None)
+        distinct = sorted(set(variables))
+        if len(distinct) > _MOST_VARIABLES:
+            raise InputError(
+                f"The environment {environment.name} names {len(distinct)} variables that hold secrets; its stack has "
+                f"room for {_MOST_VARIABLES}: let agents share keys, or route them through the gateway."
+            )
+        for variable in distinct:
+            self._add_secret(variable, _VARIABLE_ROTATES_ELSEWHERE)
         if with_gateway:
             self._add_secret(
                 MASTER_KEY,
+                _MASTER_KEY_ROTATES_ELSEWHERE,
                 generate=secretsmanager.CfnSecret.GenerateSecretStringProperty(
                     password_length=48, exclude_punctuation=True
                 ),
             )
 
     def _add_secret(
-        self, variable: str, *, generate: secretsmanager.CfnSecret.GenerateSecretStringProperty | None
+        self,
+        variable: str,
+        why_no_rotation: str,
+        *,
+        generate: secretsmanager.CfnSecret.GenerateSecretStringProperty | None = None,
     ) -> None:
         secret = secretsmanager.CfnSecret(
             self,
-            variable,
+            # CloudFormation knows no underscore, and CDK drops it: KEY_2 and KEY2 would be one resource.
+            variable.replace("_", "x"),
             name=secret_name(self.target, variable),
             description=f"Value of {variable} for Strandline's agents in {self.target.name}",
             kms_key_id=self.target.kms_key_arn,
             generate_secret_string=generate,
         )
         secret.apply_removal_policy(self.removal_policy)
-        acknowledge(
-            secret,
-            {
-                "AwsSolutions-SMG4": "Only its provider can make a new key, so AWS has nothing that could rotate this one."
-            },
-        )
+        acknowledge(secret, {"AwsSolutions-SMG4": why_no_rotation})
