@@ -23,8 +23,6 @@ from stacks.names import LIVE, permissions_boundary_arn, secret_prefix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from constructs import Construct
-
     from agent_runtime.loader import LoadedBlueprint
     from stacks.assets import S3Object
     from stacks.environments import Environment
@@ -62,7 +60,7 @@ class AgentStack(EnvironmentStack):
 
     def __init__(
         self,
-        scope: Construct,
+        scope: cdk.Stage,
         construct_id: str,
         *,
         environment: Environment,
@@ -156,17 +154,16 @@ class AgentStack(EnvironmentStack):
         return variables
 
     def _build_live_endpoint(self, runtime: agentcore.CfnRuntime) -> None:
+        runtime_id = runtime.attr_agent_runtime_id
         endpoint = agentcore.CfnRuntimeEndpoint(
             self,
             "Live",
             name=LIVE,
-            agent_runtime_id=runtime.attr_agent_runtime_id,
+            agent_runtime_id=runtime_id,
             agent_runtime_version=runtime.attr_agent_runtime_version,
         )
         # AgentCore would make the group without a retention at the first line that it writes.
-        group = self.add_log_group(
-            "LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime.attr_agent_runtime_id}-{LIVE}"
-        )
+        group = self.add_log_group("LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-{LIVE}")
         endpoint.add_resource_dependency(group)
 
 

@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import aws_cdk as cdk
 
@@ -45,6 +46,29 @@ class S3Object:
         return f"arn:{self.partition}:s3:::{self.bucket}/{self.key}"
 
 
+@dataclass(frozen=True, slots=True)
+class AssetFolder:
+    """Where a stage keeps its assets; asked of the stage once, because each question is a call into Node.
+
+    Attributes:
+        staging: Folder of the files.
+        seen_from: The stage's own folder, whose manifest names them.
+    """
+
+    staging: Path
+    seen_from: Path
+
+    @classmethod
+    def of(cls, stage: cdk.Stage) -> AssetFolder:
+        """Finds the folder of a stage."""
+        if stage not in _folders:
+            _folders[stage] = cls(Path(stage.asset_outdir), Path(stage.outdir))
+        return _folders[stage]
+
+
+_folders: WeakKeyDictionary[cdk.Stage, AssetFolder] = WeakKeyDictionary()
+
+
 def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: str) -> S3Object:
     """Adds a small file to a stack's assets.
 
@@ -57,7 +81,7 @@ def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: s
     Returns:
         Where the file will lie.
     """
-    staged = _staging_folder(stack) / f"asset.{sha256}{suffix}"
+    staged = stack.asset_folder.staging / f"asset.{sha256}{suffix}"
     if not staged.exists():
         staged.write_bytes(content)
     return _register(stack, staged, sha256)
@@ -73,7 +97,7 @@ def add_code_artefact(stack: EnvironmentStack, artefact: CodeArtefact) -> S3Obje
     Returns:
         Where the zip will lie.
     """
-    staged = _staging_folder(stack) / f"asset.{artefact.sha256}.zip"
+    staged = stack.asset_folder.staging / f"asset.{artefact.sha256}.zip"
     if not staged.exists():
         try:
             os.link(artefact.path, staged)
@@ -82,19 +106,11 @@ def add_code_artefact(stack: EnvironmentStack, artefact: CodeArtefact) -> S3Obje
     return _register(stack, staged, artefact.sha256)
 
 
-def _staging_folder(stack: EnvironmentStack) -> Path:
-    stage = cdk.Stage.of(stack)
-    if stage is None:
-        raise ValueError("the stack is in no stage")
-    return Path(stage.asset_outdir)
-
-
 def _register(stack: EnvironmentStack, staged: Path, sha256: str) -> S3Object:
-    stage = cdk.Stage.of(stack)
-    location = stack.synthesizer.add_file_asset(
+    location = stack.asset_registry.add_file_asset(
         source_hash=sha256,
         # The manifest is read from the stage's folder; a relative path keeps the assembly portable.
-        file_name=os.path.relpath(staged, stage.outdir if stage else staged.parent),
+        file_name=os.path.relpath(staged, stack.asset_folder.seen_from),
         packaging=cdk.FileAssetPackaging.FILE,
     )
     return S3Object(location.bucket_name, location.object_key, partition(stack.target))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
+from stacks.assets import AssetFolder
 from stacks.names import permissions_boundary_arn
 
 if TYPE_CHECKING:
-    from constructs import Construct
-
     from stacks.environments import Environment
 
 
@@ -33,7 +33,7 @@ class EnvironmentStack(cdk.Stack):
 
     def __init__(
         self,
-        scope: Construct,
+        scope: cdk.Stage,
         construct_id: str,
         *,
         environment: Environment,
@@ -47,8 +47,19 @@ class EnvironmentStack(cdk.Stack):
             tags={**environment.tags, "strandline:environment": environment.name},
             termination_protection=stateful and environment.retains,
         )
+        self._stage = scope
         self.target = environment
         self.removal_policy = cdk.RemovalPolicy.RETAIN if environment.retains else cdk.RemovalPolicy.DESTROY
+
+    @cached_property
+    def asset_folder(self) -> AssetFolder:
+        """Where the assets of this stack's stage lie."""
+        return AssetFolder.of(self._stage)
+
+    @cached_property
+    def asset_registry(self) -> cdk.IStackSynthesizer:
+        """What notes the stack's assets."""
+        return self.synthesizer
 
     def add_log_group(self, construct_id: str, *, name: str | None = None) -> logs.CfnLogGroup:
         """Adds a log group with the environment's retention and key.
@@ -69,6 +80,20 @@ class EnvironmentStack(cdk.Stack):
         )
         group.apply_removal_policy(self.removal_policy)
         return group
+
+    def export(self, value: str) -> str:
+        """Gives other stacks a value of this one by an export that stays, whoever uses it at the moment.
+
+        CDK's own exports come and go with their users, and CloudFormation refuses to let one go that is in use: the
+        deployment that takes the last user away would fail, because this stack is deployed before that user's.
+
+        Args:
+            value: An attribute of a resource of this stack, or a literal.
+
+        Returns:
+            The value for other stacks; they have to depend on this stack.
+        """
+        return self.export_value(value) if cdk.Token.is_unresolved(value) else value
 
     def bound_roles(self) -> None:
         """Puts the environment's permissions boundary on every role below this stack."""

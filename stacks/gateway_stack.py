@@ -15,10 +15,9 @@ from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService
 from stacks.nag import acknowledge_log_streams
+from stacks.names import GATEWAY_PORT
 
 if TYPE_CHECKING:
-    from constructs import Construct
-
     from gateway.settings import GatewaySettings
     from stacks.environments import Environment
     from stacks.network_stack import NetworkStack
@@ -35,12 +34,12 @@ class GatewayStack(EnvironmentStack):
         settings: The user's `gateway.yaml`.
 
     Attributes:
-        url: Address for the agents.
+        url: Address for the agents' stacks, which have to depend on this one.
     """
 
     def __init__(
         self,
-        scope: Construct,
+        scope: cdk.Stage,
         construct_id: str,
         *,
         environment: Environment,
@@ -50,7 +49,7 @@ class GatewayStack(EnvironmentStack):
         super().__init__(scope, construct_id, environment=environment, description="LiteLLM gateway")
         content = compile_config(settings).encode()
         config = add_bytes(self, content, sha256=hashlib.sha256(content).hexdigest(), suffix=".yaml")
-        group = self.add_log_group("Logs", name=f"/strandline/{environment.name}/gateway")
+        group = self.add_log_group("Logs")
         service = LiteLLMService(
             self,
             "LiteLLM",
@@ -64,7 +63,11 @@ class GatewayStack(EnvironmentStack):
             secrets=[MASTER_KEY, *settings.secret_names],
             log_group=logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref),
         )
-        self.url = service.url
         acknowledge_log_streams(service.execution_role, self, "Logs")
         self.bound_roles()
-        cdk.CfnOutput(self, "Url", value=self.url, description="Address of the gateway inside the VPC")
+        cdk.CfnOutput(self, "Url", value=_url(service.host), description="Address of the gateway inside the VPC")
+        self.url = _url(self.export(service.host))
+
+
+def _url(host: str) -> str:
+    return f"http://{host}:{GATEWAY_PORT}"

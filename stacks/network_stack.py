@@ -6,19 +6,23 @@ agents could not be deleted.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
+import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from stacks.base import EnvironmentStack
+from stacks.constructs.principals import service_of
 from stacks.nag import acknowledge_log_streams
 
 if TYPE_CHECKING:
-    from constructs import Construct
-
     from stacks.environments import Environment, Network
+
+# A VPC of this size has room for private subnets of a thousand addresses in three zones.
+_ROOMY = 20
 
 
 class NetworkStack(EnvironmentStack):
@@ -33,9 +37,11 @@ class NetworkStack(EnvironmentStack):
         vpc: The network.
         subnets: The subnets for agents and gateway.
         agent_security_group: What agents with network mode PRIVATE belong to.
+        agent_subnet_ids: Ids of the subnets, for the stacks of the agents.
+        agent_security_group_id: Id of the security group, for the same.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
+    def __init__(self, scope: cdk.Stage, construct_id: str, *, environment: Environment) -> None:
         super().__init__(scope, construct_id, environment=environment, description="network", stateful=True)
         network = environment.network
         self.vpc: ec2.IVpc = self._build_vpc(network) if network.is_own else self._existing_vpc(network)
@@ -43,6 +49,9 @@ class NetworkStack(EnvironmentStack):
         self.agent_security_group = ec2.SecurityGroup(
             self, "AgentSecurityGroup", vpc=self.vpc, description="Agents with network mode PRIVATE"
         )
+        self.export(self.vpc.vpc_id)
+        self.agent_subnet_ids = tuple(self.export(subnet) for subnet in self.subnets.subnet_ids)
+        self.agent_security_group_id = self.export(self.agent_security_group.security_group_id)
         self.bound_roles()
 
     def _build_vpc(self, network: Network) -> ec2.Vpc:
@@ -53,10 +62,7 @@ class NetworkStack(EnvironmentStack):
             availability_zones=list(self.target.availability_zones),
             nat_gateways=network.nat_gateways,
             restrict_default_security_group=False,  # its custom resource would be the only Lambda of this stack
-            subnet_configuration=[
-                ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=24),
-                ec2.SubnetConfiguration(name="Private", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=22),
-            ],
+            subnet_configuration=_subnets(network.cidr),
         )
         # Agents fetch their bundle from S3, and AgentCore their code: free, and not through the NAT gateway.
         vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
@@ -82,15 +88,32 @@ class NetworkStack(EnvironmentStack):
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:
         group = logs.LogGroup.from_log_group_name(self, "FlowLogGroup", self.add_log_group("FlowLogs").ref)
-        role = iam.Role(self, "FlowLogRole", assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"))
+        role = iam.Role(
+            self, "FlowLogRole", assumed_by=service_of(self.target, "vpc-flow-logs", "ec2", "vpc-flow-log/*")
+        )
         vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))
         acknowledge_log_streams(role, self, "FlowLogs")
 
     def _existing_vpc(self, network: Network) -> ec2.IVpc:
-        return ec2.Vpc.from_vpc_attributes(
+        vpc = ec2.Vpc.from_vpc_attributes(
             self,
             "Vpc",
             vpc_id=network.vpc,
             availability_zones=list(network.availability_zones),
             private_subnet_ids=list(network.subnets),
         )
+        for subnet in vpc.private_subnets:
+            cdk.Annotations.of(subnet).acknowledge_warning(
+                "@aws-cdk/aws-ec2:noSubnetRouteTableId", "Nothing of ours adds a route to a VPC that is not ours."
+            )
+        return vpc
+
+
+def _subnets(cidr: str) -> list[ec2.SubnetConfiguration]:
+    """Shares out our own VPC: up to three zones fit in every size that `environments.yaml` allows."""
+    size = ipaddress.IPv4Network(cidr).prefixlen
+    public, private = (24, 22) if size <= _ROOMY else (min(size + 5, 28), size + 3)
+    return [
+        ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=public),
+        ec2.SubnetConfiguration(name="Private", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=private),
+    ]

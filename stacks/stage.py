@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
+    from agent_runtime.blueprint import DependencySet
     from agent_runtime.loader import LoadedBlueprint
     from stacks.environments import Environment
+    from stacks.packaging import CodeArtefact
     from stacks.project import Project
 
 
@@ -41,48 +43,61 @@ class EnvironmentStage(cdk.Stage):
         self._environment = environment
         self._project = project
         self._home = home
+        self._artefacts: dict[DependencySet, CodeArtefact] = {}
         agents = project.agents_of(environment)
         # Synth asks AWS nothing: a VPC would look up its zones.
         self.node.set_context(
             f"availability-zones:account={environment.account}:region={environment.region}",
             list(environment.availability_zones),
         )
-        secrets = SecretsStack(
+        self._secrets = SecretsStack(
             self,
             "Secrets",
             environment=environment,
             variables=project.secret_variables(environment),
             with_gateway=project.gateway is not None,
         )
-        surroundings = self._build_surroundings(agents, secrets)
-        for agent in agents:
-            self._build_agent(agent, surroundings, secrets)
-
-    def _build_surroundings(self, agents: Sequence[LoadedBlueprint], secrets: cdk.Stack) -> Surroundings:
-        if self._project.gateway is None and all(agent.blueprint.network_mode == "PUBLIC" for agent in agents):
-            return Surroundings(gateway_url=None, subnet_ids=(), security_group_ids=())
-        network = NetworkStack(self, "Network", environment=self._environment)
-        gateway_url = None
-        if self._project.gateway:
-            gateway = GatewayStack(
-                self, "Gateway", environment=self._environment, network=network, settings=self._project.gateway
-            )
-            gateway.add_stack_dependency(secrets)
-            gateway_url = gateway.url
-        return Surroundings(
-            gateway_url=gateway_url,
-            subnet_ids=network.subnets.subnet_ids,
-            security_group_ids=(network.agent_security_group.security_group_id,),
+        self._network = self._build_network(agents)
+        self._gateway = self._build_gateway()
+        surroundings = Surroundings(
+            gateway_url=self._gateway.url if self._gateway else None,
+            subnet_ids=self._network.agent_subnet_ids if self._network else (),
+            security_group_ids=(self._network.agent_security_group_id,) if self._network else (),
         )
+        for agent in agents:
+            self._build_agent(agent, surroundings)
 
-    def _build_agent(self, agent: LoadedBlueprint, surroundings: Surroundings, secrets: cdk.Stack) -> None:
-        target = HOST if self._environment.name == "local" else AGENTCORE
+    def _build_network(self, agents: Sequence[LoadedBlueprint]) -> NetworkStack | None:
+        if self._project.gateway is None and all(agent.blueprint.network_mode == "PUBLIC" for agent in agents):
+            return None
+        return NetworkStack(self, "Network", environment=self._environment)
+
+    def _build_gateway(self) -> GatewayStack | None:
+        if self._project.gateway is None or self._network is None:
+            return None
+        gateway = GatewayStack(
+            self, "Gateway", environment=self._environment, network=self._network, settings=self._project.gateway
+        )
+        gateway.add_stack_dependency(self._secrets)
+        return gateway
+
+    def _build_agent(self, agent: LoadedBlueprint, surroundings: Surroundings) -> None:
+        blueprint = agent.blueprint
         stack = AgentStack(
             self,
-            agent_stack_id(agent.blueprint.id),
+            agent_stack_id(blueprint.id),
             environment=self._environment,
             agent=agent,
-            artefact=build_code_artefact(agent.blueprint.dependency_set, target, self._home),
+            artefact=self._artefact(blueprint.dependency_set),
             surroundings=surroundings,
         )
-        stack.add_stack_dependency(secrets)
+        stack.add_stack_dependency(self._secrets)
+        # A dependency of its own: the values come by names of exports, in which CDK sees none.
+        if blueprint.network_mode == "PRIVATE" and self._network:
+            stack.add_stack_dependency(self._gateway if blueprint.uses_gateway and self._gateway else self._network)
+
+    def _artefact(self, dependency_set: DependencySet) -> CodeArtefact:
+        if dependency_set not in self._artefacts:
+            target = HOST if self._environment.name == "local" else AGENTCORE
+            self._artefacts[dependency_set] = build_code_artefact(dependency_set, target, self._home)
+        return self._artefacts[dependency_set]

@@ -14,8 +14,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from gateway.image import IMAGE
+from stacks.constructs.principals import service_of
 from stacks.nag import acknowledge
-from stacks.names import GATEWAY_PORT, partition, secret_arn
+from stacks.names import GATEWAY_PORT, secret_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ class LiteLLMService(Construct):
         log_group: Where tasks log.
 
     Attributes:
-        url: Address for the agents, without a path.
+        host: Name of the load balancer, inside the VPC.
         service: The ECS service.
         execution_role: What ECS starts the tasks with.
     """
@@ -81,10 +82,10 @@ class LiteLLMService(Construct):
         self._environment = environment
         self._network = network
         self._log_group = log_group
-        self.execution_role = self._build_execution_role()
+        self.execution_role = self._build_execution_role(secrets)
         task = self._build_task_definition(config, secrets)
         self.service = self._build_service(task)
-        self.url = self._build_load_balancer()
+        self.host = self._build_load_balancer()
 
     def _build_task_definition(self, config: S3Object, secrets: Sequence[str]) -> ecs.FargateTaskDefinition:
         size = self._environment.gateway
@@ -96,7 +97,8 @@ class LiteLLMService(Construct):
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64, operating_system_family=ecs.OperatingSystemFamily.LINUX
             ),
-            execution_role=self.execution_role,
+            # Its policy is whole, and in the role itself: a policy of its own could come after the first task.
+            execution_role=self.execution_role.without_policy_updates(),
             task_role=self._build_task_role(config),
         )
         task.add_container(
@@ -139,12 +141,22 @@ class LiteLLMService(Construct):
         secret = secretsmanager.Secret.from_secret_partial_arn(self, variable, secret_arn(self._environment, variable))
         return ecs.Secret.from_secrets_manager(secret)
 
-    def _build_execution_role(self) -> iam.Role:
+    def _build_execution_role(self, secrets: Sequence[str]) -> iam.Role:
+        arns = [f"{secret_arn(self._environment, variable)}-??????" for variable in secrets]
+        streams = self._log_group.log_group_arn  # ends with :*
+        statements = [
+            iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=arns),
+            iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]),
+        ]
+        if self._environment.kms_key_arn:
+            key = self._environment.kms_key_arn
+            statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key]))
         return iam.Role(
             self,
             "ExecutionRole",
             assumed_by=_ecs_tasks(self._environment),
             description="Starts the gateway's tasks: reads their secrets, opens their logs",
+            inline_policies={"Start": iam.PolicyDocument(statements=statements)},
         )
 
     def _build_task_role(self, config: S3Object) -> iam.Role:
@@ -229,7 +241,7 @@ class LiteLLMService(Construct):
                 "logs would need a bucket of their own."
             },
         )
-        return f"http://{balancer.load_balancer_dns_name}:{GATEWAY_PORT}"
+        return balancer.load_balancer_dns_name
 
 
 def _probe() -> str:
@@ -238,13 +250,4 @@ def _probe() -> str:
 
 
 def _ecs_tasks(environment: Environment) -> iam.PrincipalBase:
-    """ECS tasks of this account only (the confused-deputy guard of the ECS developer guide)."""
-    return iam.ServicePrincipal(
-        "ecs-tasks.amazonaws.com",
-        conditions={
-            "StringEquals": {"aws:SourceAccount": environment.account},
-            "ArnLike": {
-                "aws:SourceArn": f"arn:{partition(environment)}:ecs:{environment.region}:{environment.account}:*"
-            },
-        },
-    )
+    return service_of(environment, "ecs-tasks", "ecs", "*")
