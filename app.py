@@ -4,6 +4,7 @@ cdk deploy 'Production/*'                     one environment
 cdk synth '**'                                all of them (the bare form passes over errors in stages)
 cdk deploy 'Local/*' -c environment=local     synthesises that one only, which is faster
 -c environments=FILE  -c blueprints=FOLDER    other inputs
+-c schemas=true                               also holds every template to CloudFormation's schemas
 """
 
 import os
@@ -21,14 +22,21 @@ try:
     from stacks.project import Inputs
     from stacks.synthesis import build_app
 
-    app = cdk.App()
+    # What nobody reads is not written: call stacks from inside jsii, a tree of all constructs. Templates are held to
+    # CloudFormation's schemas when asked: the WebAssembly engine costs 3 s and 300 MB at every synth.
+    app = cdk.App(
+        stack_traces=False,
+        tree_metadata=False,
+        builtin_cloud_formation_validation=False,
+        context={"aws:cdk:disable-creation-stack-traces": True},
+    )
     context = app.node.try_get_context
     inputs = Inputs(
         environments=Path(context("environments") or "environments.yaml"),
         blueprints=Path(context("blueprints") or "blueprints"),
         home=Path(os.environ.get("STRANDLINE_HOME", ".strandline")),
     )
-    build_app(app, inputs, only=context("environment")).synth()
+    build_app(app, inputs, only=context("environment"), schemas=context("schemas") == "true").synth()
 except StrandlineError as error:
     print(error, file=sys.stderr)
     sys.exit(error.exit_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# "Supported cross-Region inference profiles", Amazon Bedrock user guide: a profile's id is a geography and a model's id.
+# "Supported cross-Region inference profiles", Amazon Bedrock user guide: a profile's id is a geography, then a model's.
 _PROFILE = re.compile(r"(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?P<model>[a-z0-9-]+\..+)")
 
 

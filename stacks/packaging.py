@@ -142,7 +142,18 @@ def _build(lock: Path, target: Target, path: Path) -> None:
 def _install(lock: Path, target: Target, tree: Path) -> None:
     import uv
 
-    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--requirements", str(lock), "--target", str(tree)]
+    command = [
+        uv.find_uv_bin(),
+        "pip",
+        "install",
+        "--quiet",
+        "--color",
+        "never",
+        "--requirements",
+        str(lock),
+        "--target",
+        str(tree),
+    ]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode", "--no-config"]
     # Hard links would let whoever writes into the tree write into uv's cache.
     command += ["--link-mode", "copy"]
@@ -150,7 +161,7 @@ def _install(lock: Path, target: Target, tree: Path) -> None:
         command += ["--python", sys.executable]
     else:
         command += ["--python-platform", target.platform, "--python-version", target.python]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed program, own arguments
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EnvironmentFault(
             f"uv cannot install {lock.name} for {target.platform}, Python {target.python}: "

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from stacks.environments import Environment
 
 
-def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None) -> cdk.App:
+def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None, schemas: bool = False) -> cdk.App:
     """Adds a stage for each environment.
 
     Args:
         app: The CDK app.
         inputs: Where the user's files are.
         only: Name of the one environment to synthesise; all of them where none is given.
+        schemas: Whether every template is held to CloudFormation's schemas.
 
     Returns:
         The app.
@@ -35,7 +36,7 @@ def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None) -> cdk.A
     if only is not None and only not in environments:
         raise InputError(f"{inputs.environments} has no environment {only!r}; it has {', '.join(environments)}.")
     project = load_project(inputs.blueprints)
-    nag.check(app)
+    nag.check(app, schemas=schemas)
     for name, environment in environments.items():
         if only in (None, name):
             _say_what_is_left_out(project, environment)
