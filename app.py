@@ -17,19 +17,10 @@ from strandline.toolchain import node_bin
 try:
     # jsii takes whatever node is on the PATH, supported or not.
     os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
-    import aws_cdk as cdk
-
     from stacks.project import Inputs
-    from stacks.synthesis import build_app
+    from stacks.synthesis import build_app, create_app
 
-    # What nobody reads is not written: call stacks from inside jsii, a tree of all constructs. Templates are held to
-    # CloudFormation's schemas when asked: the WebAssembly engine costs 3 s and 300 MB at every synth.
-    app = cdk.App(
-        stack_traces=False,
-        tree_metadata=False,
-        builtin_cloud_formation_validation=False,
-        context={"aws:cdk:disable-creation-stack-traces": True},
-    )
+    app = create_app()
     context = app.node.try_get_context
     inputs = Inputs(
         environments=Path(context("environments") or "environments.yaml"),

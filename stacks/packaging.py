@@ -142,18 +142,8 @@ def _build(lock: Path, target: Target, path: Path) -> None:
 def _install(lock: Path, target: Target, tree: Path) -> None:
     import uv
 
-    command = [
-        uv.find_uv_bin(),
-        "pip",
-        "install",
-        "--quiet",
-        "--color",
-        "never",
-        "--requirements",
-        str(lock),
-        "--target",
-        str(tree),
-    ]
+    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--color", "never"]
+    command += ["--requirements", str(lock), "--target", str(tree)]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode", "--no-config"]
     # Hard links would let whoever writes into the tree write into uv's cache.
     command += ["--link-mode", "copy"]
