@@ -78,6 +78,9 @@ class OpenAICompatibleClient:
             openai.APIError: The endpoint refuses otherwise or cannot be reached.
         """
         told = model_answers.get() or ModelAnswers()
+        if self._api_key_env is None:
+            # Said with each request: the client refuses to be made without a key.
+            request["extra_headers"] = {"Authorization": openai.Omit()}
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._leased())
             key_name = self._secrets.name_of(self._api_key_env) if self._api_key_env else None
@@ -111,15 +114,10 @@ class OpenAICompatibleClient:
             yield connection
 
     def _new_client(self, values: Mapping[str, SecretValue]) -> openai.AsyncOpenAI:
-        headers: dict[str, Any] = {
-            header: values[variable].text for header, variable in self._extra_headers_env.items()
-        }
-        if self._api_key_env is None:
-            headers["Authorization"] = openai.Omit()
         return openai.AsyncOpenAI(
             base_url=self._base_url,
             api_key=values[self._api_key_env].text if self._api_key_env else "unused",
-            default_headers=headers,
+            default_headers={header: values[variable].text for header, variable in self._extra_headers_env.items()},
             # A redirect to another host would take the extra headers along.
             http_client=openai.DefaultAsyncHttpxClient(
                 follow_redirects=False,

@@ -104,7 +104,8 @@ class RunningHandler:
             self._routed, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none", interface="asgi3"
         )
         socket = config.bind_socket()
-        self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        self.port = socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]})
         self._thread.start()

@@ -82,9 +82,9 @@ NAMED_REPLIES = {
 """Replies that any client can ask for: as the model, as the last part of it (`openai/fault-429`), or as `x-reply`."""
 
 
-def error_body(message: str, code: str | None = None) -> bytes:
+def error_body(message: str, code: str | None = None, kind: str = "error") -> bytes:
     """An error in OpenAI's shape."""
-    return json.dumps({"error": {"message": message, "type": "error", "param": None, "code": code}}).encode()
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
 
 
 def whole_body(reply: Reply, request: dict[str, Any]) -> bytes:

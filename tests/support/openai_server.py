@@ -159,7 +159,7 @@ class OpenAIServer:
 
     def _refusal(self, key: str) -> Reply:
         if self._refuse_as_litellm:
-            return Reply(status=400, raw=error_body("No connected db.", "no_db_connection"))
+            return Reply(status=400, raw=error_body("No connected db.", "400", "no_db_connection"))
         return Reply(status=401, raw=error_body(f"Incorrect API key provided: {key}.", "invalid_api_key"))
 
 
