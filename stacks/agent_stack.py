@@ -104,7 +104,7 @@ class AgentStack(EnvironmentStack):
                 )
             ],
         )
-        acknowledge(role, wildcard_reasons(self.target, self._runtime_name))
+        acknowledge(role, wildcard_reasons(self.target, self._blueprint, self._runtime_name))
         return role
 
     def _build_runtime(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stacks.bedrock_models import model_arns
+from stacks.bedrock_models import find_model
 from stacks.names import partition, secret_arn
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.blueprint import Blueprint
     from stacks.assets import S3Object
+    from stacks.bedrock_models import BedrockModel
     from stacks.environments import Environment
 
 Statement = dict[str, Any]
@@ -74,22 +75,21 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
         statements.append(_allow("Secrets", ["secretsmanager:GetSecretValue"], arns))
         if environment.kms_key_arn:
             statements.append(_allow("SecretsKey", ["kms:Decrypt"], [environment.kms_key_arn]))
-    if blueprint.model.provider == "bedrock":
-        arns = model_arns(
-            blueprint.model.model_id,
-            partition=partition(environment),
-            region=environment.region,
-            account=environment.account,
-        )
-        statements.append(_allow("Models", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], arns))
+    if model := _bedrock_model(environment, blueprint):
+        statements += _models(model)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def wildcard_reasons(environment: Environment, runtime_name: str) -> dict[str, str]:
+def wildcard_reasons(environment: Environment, blueprint: Blueprint, runtime_name: str) -> dict[str, str]:
     """Says of each wildcard in the policy why it is there, by the id under which cdk-nag finds it."""
     group = _log_groups_arn(environment, runtime_name)
     why = "AgentCore ends the names of a runtime's log groups with ids of its own; the runtime's name is whole."
+    model = _bedrock_model(environment, blueprint)
+    regions = (
+        "The profile decides on the Regions, and AWS may add some; the model is whole, and reached through it only."
+    )
     return {
+        **({f"AwsSolutions-IAM5[Resource::{model.behind_profile}]": regions} if model and model.behind_profile else {}),
         f"AwsSolutions-IAM5[Resource::{group}]": why,
         f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
         "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics stay in one namespace.",
@@ -114,6 +114,27 @@ def _logs(environment: Environment, runtime_name: str) -> list[Statement]:
         _allow("LogGroups", ["logs:CreateLogGroup", "logs:DescribeLogStreams"], [group]),
         _allow("LogStreams", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{group}:log-stream:*"]),
     ]
+
+
+def _bedrock_model(environment: Environment, blueprint: Blueprint) -> BedrockModel | None:
+    if blueprint.model.provider != "bedrock":
+        return None
+    return find_model(
+        blueprint.model.model_id,
+        partition=partition(environment),
+        region=environment.region,
+        account=environment.account,
+    )
+
+
+def _models(model: BedrockModel) -> list[Statement]:
+    actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+    named = _allow("Models", actions, [model.arn])
+    if model.behind_profile is None:
+        return [named]
+    # "Prerequisites for inference profiles", Amazon Bedrock user guide.
+    through_profile = {"StringEquals": {"bedrock:InferenceProfileArn": model.arn}}
+    return [named, _allow("ModelsBehindProfile", actions, [model.behind_profile], Condition=through_profile)]
 
 
 def _telemetry() -> list[Statement]:

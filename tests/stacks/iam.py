@@ -57,9 +57,7 @@ def _applies(statement: Document, request: Request) -> bool:
         any(matches(action, request.action, ignore_case=True) for action in as_list(statement["Action"]))
         and any(matches(resource, request.resource) for resource in as_list(statement.get("Resource", "*")))
         and _is_principal(statement.get("Principal"), request)
-        and all(
-            _holds(operator, keys, request.context) for operator, keys in statement.get("Condition", {}).items()
-        )
+        and all(_holds(operator, keys, request.context) for operator, keys in statement.get("Condition", {}).items())
     )
 
 
