@@ -194,15 +194,15 @@ def test_failure_has_an_id_that_is_also_in_the_log(handler, endpoint, caplog):
 
 def test_our_own_fault_is_a_500_without_its_text(handler, endpoint, caplog, monkeypatch):
     def broken():
-        raise RuntimeError("canary text")
+        raise RuntimeError(KEY)
 
     monkeypatch.setattr(handler.model_client, "_leased", broken)
 
     response = handler.invoke({"prompt": "Hello"})
 
     assert (response.status_code, _error(response)["type"]) == (500, "internal_error")
-    assert "canary" not in response.text
-    assert "canary" not in caplog.text
+    assert KEY not in response.text
+    assert KEY not in caplog.text
     assert "openai_client.py" in caplog.text
 
 

@@ -1,0 +1,231 @@
+"""The handler as a process: it serves, or ends with one line that says why; nothing that it reads at start stays."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import botocore.client
+import botocore.session
+import httpx
+import pytest
+
+from agent_runtime.bundle import build_bundle
+from agent_runtime.loader import load_blueprint
+from agent_runtime.server import build_service
+from agent_runtime.settings import RuntimeSettings
+from tests.runtime.aws_server import AwsServer
+from tests.runtime.conftest import KEY
+from tests.support.openai_server import OpenAIServer
+
+BLUEPRINT = """\
+id: tide
+name: Tide
+version: 1.2.3
+prompt_ref: tide
+model:
+  provider: {provider}
+  base_url: {base_url}
+  api_key_env: MODEL_KEY
+  model_id: my-org/tide-model
+  temperature: 0.25
+  max_tokens: 321
+"""
+START_SECONDS = 60
+
+
+@pytest.fixture
+def aws():
+    with AwsServer() as server:
+        server.secrets["strandline/test/MODEL_KEY"] = KEY
+        yield server
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """Makes bundles of blueprints."""
+
+    def make(base_url, provider="litellm"):
+        text = BLUEPRINT.format(base_url=base_url, provider=provider)
+        if provider == "bedrock":
+            lines = text.splitlines(keepends=True)
+            text = "".join(line for line in lines if "base_url" not in line and "_env" not in line)
+        (tmp_path / "agents").mkdir(exist_ok=True)
+        (tmp_path / "prompts").mkdir(exist_ok=True)
+        (tmp_path / "agents" / "tide.yaml").write_text(text)
+        (tmp_path / "prompts" / "tide.md").write_text("You know the tides.")
+        return build_bundle(load_blueprint(tmp_path / "agents" / "tide.yaml"))
+
+    return make
+
+
+def _variables(aws, bundle, **changes):
+    variables = {
+        "STRANDLINE_ENVIRONMENT": "test",
+        "STRANDLINE_EXECUTION_MODE": "simulation",
+        "STRANDLINE_BUNDLE": f"s3://bundles/agents/{bundle.sha256}.json",
+        "STRANDLINE_SECRETS": "strandline/test/",
+        "STRANDLINE_HOST": "127.0.0.1",
+        "STRANDLINE_PORT": str(_free_port()),
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+        "AWS_SECRET_ACCESS_KEY": "canary-aws-secret-key",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": "/nonexistent",
+        "PATH": os.environ["PATH"],
+        # What an operator may set to see more; it must not show keys.
+        "OPENAI_LOG": "debug",
+    }
+    return {name: value for name, value in (variables | changes).items() if value is not None}
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _run_to_its_end(variables):
+    return subprocess.run(
+        [sys.executable, "-m", "agent_runtime.main"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+@contextmanager
+def _running(variables, log):
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "agent_runtime.main"]
+        process = subprocess.Popen(command, env=variables, stderr=output, stdout=output)
+    url = f"http://127.0.0.1:{variables['STRANDLINE_PORT']}"
+    try:
+        for _ in range(START_SECONDS * 20):
+            assert process.poll() is None, log.read_text()
+            try:
+                assert httpx.get(f"{url}/ping").json()["status"] == "Healthy"
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_process_serves_the_agent_of_its_bundle_and_logs_no_secret(aws, bundle, tmp_path):
+    with OpenAIServer() as endpoint:
+        content = bundle(endpoint.base_url)
+        aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
+        with _running(_variables(aws, content), tmp_path / "log") as (process, url):
+            read_at_start = list(aws.calls)
+            answer = httpx.post(f"{url}/invocations", json={"prompt": "Hello"}, timeout=60).json()
+            endpoint.accept_only("sk-other")
+            refused = httpx.post(f"{url}/invocations", json={"prompt": "Hello"}, timeout=60)
+            environment = Path(f"/proc/{process.pid}/environ").read_text()
+            process.send_signal(signal.SIGTERM)
+            process.wait(START_SECONDS)
+
+    log = (tmp_path / "log").read_text()
+    assert answer["bundle"] == content.sha256
+    assert [request.key for request in endpoint.requests] == [KEY, KEY]
+    assert refused.status_code == 502
+    assert read_at_start == [f"/bundles/agents/{content.sha256}.json"]
+    assert KEY not in log + environment + refused.text
+    assert "canary-aws-secret-key" not in log
+    assert "Traceback" not in log
+
+
+CASES = {
+    "missing-variable": (
+        {"STRANDLINE_BUNDLE": None, "STRANDLINE_SECRETS": ""},
+        None,
+        "STRANDLINE_BUNDLE, STRANDLINE_SECRETS",
+    ),
+    "bad-port": ({"STRANDLINE_PORT": "http"}, None, "STRANDLINE_PORT"),
+    "bad-bundle-name": ({"STRANDLINE_BUNDLE": "https://bundles/tide.json"}, None, "STRANDLINE_BUNDLE"),
+    "missing-bundle": ({}, (404, "NoSuchKey"), "NoSuchKey"),
+    "missing-bucket": ({}, (404, "NoSuchBucket"), "NoSuchBucket"),
+    "s3-denied": ({}, (403, "AccessDenied"), "AccessDenied"),
+    "no-credentials": ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, None, "NoCredentialsError"),
+    "no-region-nor-s3": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, None, "EndpointConnectionError"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agent_that_cannot_be_built_ends_the_process_with_one_line(aws, bundle, case):
+    changes, aws.refusal, words = CASES[case]
+    content = bundle("https://models.example.com/v1")
+    aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
+
+    _assert_one_line(_run_to_its_end(_variables(aws, content, **changes)), words)
+
+
+@pytest.mark.parametrize("change", [lambda content: content + b" ", lambda content: b"", lambda content: content[:-1]])
+def test_tampered_bundle_is_refused(aws, bundle, change):
+    content = bundle("https://models.example.com/v1")
+    aws.objects[f"/bundles/agents/{content.sha256}.json"] = change(content.content)
+
+    _assert_one_line(_run_to_its_end(_variables(aws, content)), content.sha256)
+
+
+def test_agent_of_the_gateway_without_its_address_is_refused(aws, bundle):
+    content = bundle("gateway")
+    aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
+
+    _assert_one_line(_run_to_its_end(_variables(aws, content)), "STRANDLINE_GATEWAY_URL")
+
+
+def _assert_one_line(ended, words):
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert line.startswith("ERROR agent_runtime.server exit=<2>, fault=<EnvironmentFault> | the agent cannot start: ")
+    assert words in line
+    assert "canary" not in line
+
+
+@pytest.mark.parametrize("provider", ["litellm", "bedrock"])
+def test_no_client_credential_or_connection_outlives_the_start(aws, bundle, provider, monkeypatch):
+    content = bundle("https://models.example.com/v1", provider)
+    aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
+    variables = _variables(aws, content)
+    for name, value in variables.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    gc.collect()
+    before = _held()
+
+    service = build_service(RuntimeSettings.from_environment(variables))
+
+    assert service is not None
+    assert boto3.DEFAULT_SESSION is None
+    assert _held() == before
+    assert aws.calls == [f"/bundles/agents/{content.sha256}.json"]
+
+
+def _held():
+    """Counts what a snapshot must not hold; it does not collect, because the platform does not either."""
+    kinds = (botocore.client.BaseClient, botocore.session.Session, httpx.Client, httpx.AsyncClient)
+    sockets = [descriptor for descriptor in Path("/proc/self/fd").iterdir() if _is_socket(descriptor)]
+    return sum(isinstance(thing, kinds) for thing in gc.get_objects()), len(sockets)
+
+
+def _is_socket(descriptor):
+    try:
+        return str(descriptor.readlink()).startswith("socket:")
+    except OSError:
+        return False
