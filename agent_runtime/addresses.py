@@ -9,13 +9,17 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from agent_runtime.strict import broken_rule
 
 MAX_URL_CHARACTERS = 2048
 
+Reach = Literal["public", "private", "loopback", "metadata"]
+
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?")
+_MAX_HOST_CHARACTERS = 253  # RFC 1035, section 2.3.4
 _UNWANTED = re.compile(r"[^\x21-\x7e]|\\")
 
 # Where clouds hand credentials to whoever asks: AWS, ECS and EKS (inside link-local and fd00:ec2::/32), Alibaba,
@@ -34,7 +38,24 @@ _METADATA_NETWORKS = tuple(
 _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Their names resolve to whatever address stands in the name, or to this machine.
+_WILDCARD_DNS = (
+    *(
+        "nip.io",
+        "sslip.io",
+        "xip.io",
+        "traefik.me",
+        "backname.io",
+        "localtest.me",
+        "lvh.me",
+        "vcap.me",
+        "lacolhost.com",
+    ),
+    *("rbndr.us", "1u.ms", "localhost.run"),
+)
+# IPv6 addresses that carry an IPv4 address in their last 32 bits: NAT64 and the deprecated IPv4-compatible ones.
+_CARRIERS = tuple(ipaddress.IPv6Network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+_OWN_IPV6 = ("::", "::1")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -68,10 +89,30 @@ def check_url(url: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host, as written in a URL, is this machine."""
+    return reach_of_host(host) == "loopback"
+
+
+def reach_of_url(url: str) -> Reach:
+    """Tell from where an address can be reached; of a URL that `check_url` has accepted."""
+    return reach_of_host(urlsplit(url).hostname or "")
+
+
+def reach_of_host(host: str) -> Reach:
+    """Tell from where a host can be reached, as far as the text says: a name is public until it is resolved."""
     address = _address_of(host)
     if address is None:
-        return host.rstrip(".").lower() == "localhost"
-    return address.is_loopback
+        return _reach_of_name(host.rstrip(".").lower())
+    if any(address in network for network in _METADATA_NETWORKS) or address.is_multicast or address.is_unspecified:
+        return "metadata"
+    if address.is_loopback:
+        return "loopback"
+    return "public" if address.is_global else "private"
+
+
+def _reach_of_name(name: str) -> Reach:
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, section 6.3
+        return "loopback"
+    return "metadata" if name in _METADATA_NAMES else "public"
 
 
 def _split(url: str) -> SplitResult:
@@ -97,15 +138,16 @@ def _check_extras(url: str, parts: SplitResult) -> None:
 
 
 def _check_host(host: str) -> None:
-    address = _address_of(host)
-    if address is None:
-        if ":" in host or not _HOST_NAME.fullmatch(host) or len(host) > 253:  # noqa: PLR2004 - RFC 1035, section 2.3.4
+    if _address_of(host) is None:
+        if ":" in host or not _HOST_NAME.fullmatch(host) or len(host) > _MAX_HOST_CHARACTERS:
             raise broken_rule("has a host that is not a valid name or address", "write it as https://host/path")
-        refused = host.rstrip(".").lower() in _METADATA_NAMES
-    else:
-        refused = any(address in network for network in _METADATA_NETWORKS)
-        refused = refused or address.is_multicast or address.is_unspecified
-    if refused:
+        name = host.rstrip(".").lower()
+        if any(name == suffix or name.endswith(f".{suffix}") for suffix in _WILDCARD_DNS):
+            raise broken_rule(
+                "has a host whose name resolves to any address that stands in it",
+                "name the host of the endpoint itself",
+            )
+    if reach_of_host(host) == "metadata":
         raise broken_rule(
             "leads to a link-local or metadata address, where a cloud hands out credentials",
             "name the host of the model's endpoint",
@@ -122,6 +164,7 @@ def _address_of(host: str) -> _Address | None:
         address = ipaddress.IPv6Address(host)
     except ValueError:
         return None
-    if address in _NAT64:
+    if address not in map(ipaddress.IPv6Address, _OWN_IPV6) and any(address in network for network in _CARRIERS):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)

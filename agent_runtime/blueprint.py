@@ -12,43 +12,45 @@
       max_tokens: 500
 
 The same model is read twice: at synth, to know which secrets, roles and limits to provision, and inside the runtime, to
-build the agent. Importing this module loads no YAML reader, no CDK and no provider.
+build the agent. `docs/blueprint.md` is made of what stands here. Importing this module loads no YAML reader, no CDK and
+no provider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from agent_runtime.addresses import check_url
-from agent_runtime.rules import EnvName, HeaderName, Line, SemVer, Text, Token
-from agent_runtime.strict import StrictModel, broken_rule
+from agent_runtime.blueprint_blocks import Budget, Check, Observability, Thinking, Tool, ToolGateway
+from agent_runtime.blueprint_rules import (
+    GATEWAY,
+    BaseUrl,
+    BlueprintId,
+    CacheKey,
+    Headers,
+    Lines,
+    ModelId,
+    Parameter,
+    ParameterName,
+    Platform,
+    PromptRef,
+    Protocol,
+    SchemaRef,
+)
+from agent_runtime.cross_rules import agent_faults, model_faults, runtime_faults
+from agent_runtime.rules import EnvName, Line, SemVer, Text, VariableName, VariableValue
+from agent_runtime.strict import StrictModel, raise_broken
 
-GATEWAY = "gateway"
-"""The value of `model.base_url` that means the proxy that Strandline deploys."""
+__all__ = ["GATEWAY", "Blueprint", "Model", "normalise_id"]
 
-Provider = Literal["bedrock", "litellm"]
+Provider = Literal["bedrock", "anthropic", "litellm", "vertex", "openai"]
 ExecutionMode = Literal["simulation", "staging", "production"]
+EnvironmentName = Literal["local", "simulation", "staging", "production"]
 NetworkMode = Literal["PUBLIC", "PRIVATE"]
 DependencySet = Literal["light", "litellm"]
-
-LATER_FIELDS = frozenset(
-    {
-        *("artifacts", "evaluation", "hooks", "identity", "memory", "multi_agent", "observability", "output_schema"),
-        *("policy", "thinking", "tools", "budget", "checks", "environments"),
-        *("model.cache_prompt", "model.cache_tools", "model.client", "model.num_retries", "model.params"),
-        *("model.stream", "model.timeout_seconds"),
-        *("runtime.environment", "runtime.max_execution_time", "runtime.max_lifetime_minutes"),
-        *("runtime.platform", "runtime.platform_version"),
-    }
-)
-"""Fields of the format that this version refuses by name, instead of guessing what else they could mean."""
-
-_LATER_PROVIDERS = ("anthropic", "openai", "vertex")
-_LATER_PROTOCOLS = ("MCP", "A2A")
 
 
 def normalise_id(agent_id: str) -> str:
@@ -60,126 +62,153 @@ def normalise_id(agent_id: str) -> str:
     return agent_id.replace("-", "_").lower()
 
 
-def _check_provider(value: object) -> object:
-    if value in _LATER_PROVIDERS:
-        raise broken_rule(
-            f"{value} comes with a later version", f"use litellm with a model_id such as {value}/..., or bedrock"
-        )
-    return value
-
-
-def _check_protocol(value: object) -> object:
-    if value in _LATER_PROTOCOLS:
-        raise broken_rule(f"{value} comes with a later version", "use HTTP")
-    return value
-
-
-def _check_base_url(value: str) -> str:
-    if value == GATEWAY:
-        return value
-    if "${" in value:
-        raise broken_rule("holds ${...}, which this version does not expand", "write the address itself")
-    if "://" not in value:
-        raise broken_rule(
-            "is neither the word gateway nor an address",
-            "write gateway for the proxy that Strandline deploys, or https://host/path for another",
-        )
-    return check_url(value)
-
-
-def _check_prompt_ref(value: str) -> str:
-    if ".." in value:
-        raise broken_rule("holds '..'", "name a file of the prompts folder, without its .md")
-    return value
-
-
-BlueprintId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,31}$")]
-PromptRef = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._@-]*$", max_length=128),
-    AfterValidator(_check_prompt_ref),
-]
-# A sequence in YAML and JSON is a list; the tuple keeps the model frozen. Its members stay strict.
-Tags = Annotated[tuple[Line, ...], Field(strict=False, max_length=50)]
-
-
 class Model(StrictModel):
     """Which model answers, and how it is reached."""
 
-    provider: Annotated[Provider, BeforeValidator(_check_provider)] = Field(
+    provider: Provider = Field(
         default="bedrock",
-        description="bedrock calls Amazon Bedrock; litellm calls any provider, through a proxy when base_url is set.",
+        examples=["litellm"],
+        description="bedrock calls Amazon Bedrock with the runtime's role; anthropic, vertex and openai call these "
+        "with a key; litellm calls any provider, through a proxy when base_url is set.",
     )
-    model_id: Token = Field(examples=["anthropic/claude-sonnet-4-5"], description="Id of the model, sent on unchanged.")
+    model_id: ModelId = Field(
+        examples=["anthropic/claude-sonnet-4-5"],
+        description="Id of the model, sent on unchanged. ${VAR} and ${VAR:-default} are expanded.",
+    )
     temperature: float = Field(
         examples=[0.2], ge=0, le=2, allow_inf_nan=False, description="Sampling temperature, 0 to 2."
     )
     max_tokens: int = Field(examples=[1000], gt=0, le=10_000_000, description="Most tokens that one answer may have.")
-    base_url: Annotated[str, AfterValidator(_check_base_url)] | None = Field(
+    base_url: BaseUrl | None = Field(
         default=None,
-        description="gateway for the proxy that Strandline deploys, or the address of an OpenAI-compatible endpoint.",
+        examples=["https://llm.example.com/v1"],
+        description="gateway for the proxy that Strandline deploys, or the address of an OpenAI-compatible endpoint. "
+        "${VAR} and ${VAR:-default} are expanded.",
     )
     api_key_env: EnvName | None = Field(
-        default=None, description="Name of the variable, and of the secret, that holds the key. Never the key itself."
+        default=None,
+        examples=["LITELLM_API_KEY"],
+        description="Name of the variable, and of the secret, that holds the key. Never the key itself.",
     )
-    extra_headers_env: Mapping[HeaderName, EnvName] = Field(
+    extra_headers_env: Headers = Field(
         default_factory=dict,
-        max_length=20,
+        examples=["{CF-Access-Client-Id: CF_ACCESS_CLIENT_ID}"],
         description="HTTP header to the name of the variable, and of the secret, that holds its value.",
+    )
+    client: Literal["auto", "litellm", "openai"] = Field(
+        default="auto",
+        examples=["litellm"],
+        description="Library that speaks to base_url with provider litellm: auto takes the light one (openai) where it "
+        "gives the same result.",
+    )
+    stream: bool = Field(
+        default=True, examples=[False], description="Whether the model's answer is asked for as a stream."
+    )
+    cache_prompt: CacheKey = Field(
+        default="none",
+        examples=["default"],
+        description="default caches the system prompt at the provider, none does not; openai and litellm also take a "
+        "key, sent on as prompt_cache_key.",
+    )
+    cache_tools: CacheKey = Field(
+        default="none", examples=["default"], description="default caches the tools' definitions at the provider."
+    )
+    params: Mapping[ParameterName, Parameter] = Field(
+        default_factory=dict,
+        max_length=50,
+        examples=["{top_p: 0.9}"],
+        description="Further parameters, passed on to the provider as they are. Never a secret.",
+    )
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=3600,
+        examples=[60],
+        description="Longest wait for the provider; its client's when left out.",
+    )
+    num_retries: int | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        examples=[2],
+        description="Times that a failed call is made again; its client's when left out.",
     )
 
     @model_validator(mode="after")
-    def _check_provider_fields(self) -> Self:
-        """Refuse what the provider would silently ignore."""
-        if self.provider == "bedrock":
-            for name in ("base_url", "api_key_env", "extra_headers_env"):
-                if getattr(self, name):
-                    raise broken_rule(
-                        f"{name} has no effect with provider bedrock, which signs with the runtime's role",
-                        f"set provider: litellm, or remove {name}",
-                        at=(name,),
-                    )
-        seen: dict[str, str] = {}
-        for header in self.extra_headers_env:
-            other = seen.setdefault(header.lower(), header)
-            if other != header:
-                at = ("extra_headers_env", header)
-                raise broken_rule(f"{other} and {header} are the same header", "keep one of the two", at=at)
+    def _check(self) -> Self:
+        raise_broken(model_faults(self))
         return self
 
-
-class ToolGateway(StrictModel):
-    """The AgentCore gateway that serves the agent its tools; not to be confused with the LiteLLM proxy."""
-
-    auth_type: Literal["aws_iam", "custom_jwt", "none"] = Field(
-        default="aws_iam", description="How the agent proves to the gateway who it is."
-    )
-    url: Annotated[str, AfterValidator(check_url)] | None = Field(default=None, description="Address of the gateway.")
+    @property
+    def uses_light_client(self) -> bool:
+        """Whether the model is reached by Strands' OpenAI client and LiteLLM need not be packaged."""
+        if self.provider != "litellm" or self.base_url is None or self.client == "litellm":
+            return False
+        # The OpenAI client flattens a prompt with cache points into a text: seen on the wire.
+        return self.client == "openai" or (self.cache_prompt == "none" and self.cache_tools == "none")
 
 
 class Runtime(StrictModel):
     """Where and within which limits the agent runs."""
 
-    type: Literal["agentcore"] = Field(default="agentcore", description="Amazon Bedrock AgentCore Runtime.")
-    max_iterations: int = Field(default=5, ge=1, le=100, description="Most model calls in one invocation.")
-    # AgentCore: idleRuntimeSessionTimeout is 60 to 28,800 seconds.
-    idle_timeout_minutes: int = Field(default=15, ge=1, le=480, description="Minutes after which an idle session ends.")
+    type: Literal["agentcore"] = Field(
+        default="agentcore", examples=["agentcore"], description="Amazon Bedrock AgentCore Runtime."
+    )
+    max_iterations: int = Field(
+        default=5, ge=1, le=100, examples=[10], description="Most model calls in one invocation."
+    )
+    # AgentCore ends a synchronous invocation after 15 minutes.
+    max_execution_time: int = Field(
+        default=120,
+        ge=1,
+        le=900,
+        examples=[300],
+        description="Seconds after which an invocation is stopped, 900 at most.",
+    )
+    # AgentCore: both timeouts are 60 to 28,800 seconds, and the idle one is not above the other.
+    idle_timeout_minutes: int = Field(
+        default=15, ge=1, le=480, examples=[20], description="Minutes after which an idle session ends, 480 at most."
+    )
+    max_lifetime_minutes: int = Field(
+        default=480, ge=1, le=480, examples=[60], description="Minutes after which any session ends, 480 at most."
+    )
     network_mode: NetworkMode | None = Field(
         default=None,
+        examples=["PRIVATE"],
         description="PRIVATE places the agent in the environment's VPC. Left out: PRIVATE with base_url: gateway, "
         "else PUBLIC.",
     )
-    protocol: Annotated[Literal["HTTP"], BeforeValidator(_check_protocol)] = Field(
-        default="HTTP", description="Protocol that the runtime serves."
+    protocol: Annotated[Literal["HTTP"], Protocol] = Field(
+        default="HTTP", examples=["HTTP"], description="Protocol that the runtime serves."
     )
+    platform: Annotated[Literal["linux/arm64"], Platform] = Field(
+        default="linux/arm64", examples=["linux/arm64"], description="What AgentCore runs on."
+    )
+    port: Literal[8080] = Field(default=8080, examples=[8080], description="Port that AgentCore calls.")
+    platform_version: Literal["V1", "V2"] = Field(
+        default="V2",
+        examples=["V1"],
+        description="Version of AgentCore's platform; V2 starts sessions from a snapshot.",
+    )
+    environment: Mapping[VariableName, VariableValue] = Field(
+        default_factory=dict,
+        max_length=40,
+        examples=["{ACTIVE_MODEL: claude-sonnet-4-6}"],
+        description="Variables of the runtime, also for ${VAR}; they win over the environment's. Never secrets.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        raise_broken(runtime_faults(self))
+        return self
 
 
 class ExecutionModes(StrictModel):
     """Where the agent may be deployed. A new agent is for simulation only, until its author says more."""
 
-    simulation: bool = Field(default=True, description="May run where no provider is called.")
-    staging: bool = Field(default=False, description="May run in staging.")
-    production: bool = Field(default=False, description="May run in production.")
+    simulation: bool = Field(default=True, examples=[True], description="May run where no provider is called.")
+    staging: bool = Field(default=False, examples=[True], description="May run in staging.")
+    production: bool = Field(default=False, examples=[True], description="May run in production.")
 
 
 class Blueprint(StrictModel):
@@ -191,30 +220,66 @@ class Blueprint(StrictModel):
     )
     name: Line = Field(examples=["Hello"], description="Name of the agent for people.")
     version: SemVer = Field(examples=["1.0.0"], description="Semantic version of the blueprint.")
-    description: Text = Field(default="", description="What the agent is for.")
+    description: Text = Field(default="", examples=["Greets people."], description="What the agent is for.")
     prompt_ref: PromptRef = Field(
         examples=["hello"],
-        description="Name of a file in the prompts folder, without its .md: letters, digits and . _ @ -.",
+        description="Name of a file in the prompts folder, without its .md; name@1.2.0 for one version of several.",
     )
     model: Model = Field(
         examples=["{model_id: ..., temperature: 0.2, max_tokens: 1000}"],
         description="Which model answers, and how it is reached.",
     )
-    gateway: ToolGateway | None = Field(
-        default=None, description="The AgentCore gateway that serves the agent its tools."
+    thinking: Thinking | None = Field(
+        default=None, examples=["{budget_tokens: 4096}"], description="Extended thinking, for models that offer it."
     )
-    runtime: Runtime = Field(default=Runtime(), description="Where and within which limits the agent runs.")
-    execution_modes: ExecutionModes = Field(default=ExecutionModes(), description="Where the agent may be deployed.")
-    tags: Tags = Field(default=(), description="Words to find the agent by.")
+    output_schema: SchemaRef | None = Field(
+        default=None,
+        examples=["analysis"],
+        description="What the answer must fit: a file of the schemas folder without its .json, or module:Class of a "
+        "pydantic model below blueprints/tools.",
+    )
+    tools: Annotated[tuple[Tool, ...], Field(strict=False, max_length=100)] = Field(
+        default=(),
+        examples=["[{python: 'weather:forecast'}, {builtin: calculator}]"],
+        description="What the agent may use.",
+    )
+    gateway: ToolGateway | None = Field(
+        default=None,
+        examples=["{auth_type: aws_iam}"],
+        description="The AgentCore gateway that serves the agent its tools.",
+    )
+    runtime: Runtime = Field(
+        default=Runtime(),
+        examples=["{max_iterations: 10}"],
+        description="Where and within which limits the agent runs.",
+    )
+    observability: Observability = Field(
+        default=Observability(),
+        examples=["{log_level: DEBUG}"],
+        description="What can be seen of the agent, and what must not be.",
+    )
+    checks: Annotated[tuple[Check, ...], Field(strict=False, max_length=100)] = Field(
+        default=(),
+        examples=["[{name: greets, prompt: Say hello., contains: [hello]}]"],
+        description="What a new version must pass before users reach it.",
+    )
+    budget: Budget | None = Field(
+        default=None, examples=["{max_usd: 50, per: month}"], description="What the agent may spend at the gateway."
+    )
+    execution_modes: ExecutionModes = Field(
+        default=ExecutionModes(), examples=["{staging: true}"], description="Where the agent may be deployed."
+    )
+    environments: Mapping[EnvironmentName, Mapping[str, Any]] = Field(
+        default_factory=dict,
+        examples=["{production: {model: {model_id: claude-opus-4-5}}}"],
+        description="What differs in an environment: any field but id and environments. Mappings are merged; lists and "
+        "single values replace.",
+    )
+    tags: Lines = Field(default=(), examples=["[demo]"], description="Words to find the agent by.")
 
     @model_validator(mode="after")
-    def _check_route_to_gateway(self) -> Self:
-        if self.uses_gateway and self.runtime.network_mode == "PUBLIC":
-            raise broken_rule(
-                "network_mode PUBLIC cannot reach base_url: gateway, whose load balancer is inside the VPC",
-                "set runtime.network_mode: PRIVATE, or leave it out",
-                at=("runtime", "network_mode"),
-            )
+    def _check(self) -> Self:
+        raise_broken(agent_faults(self))
         return self
 
     @property
@@ -233,12 +298,14 @@ class Blueprint(StrictModel):
         names = set(self.model.extra_headers_env.values())
         if self.model.api_key_env:
             names.add(self.model.api_key_env)
+        for tool in self.tools:
+            names.update(tool.mcp.headers_env.values() if tool.mcp else ())
         return tuple(sorted(names))
 
     @property
     def dependency_set(self) -> DependencySet:
-        """Which code artefact the agent runs on: LiteLLM is packaged only for agents that call providers through it."""
-        return "litellm" if self.model.provider == "litellm" and self.model.base_url is None else "light"
+        """Which code artefact the agent runs on: LiteLLM is packaged only for agents that call through it."""
+        return "litellm" if self.model.provider == "litellm" and not self.model.uses_light_client else "light"
 
     @property
     def normalised_id(self) -> str:

@@ -11,8 +11,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent_runtime.blueprint import LATER_FIELDS, Blueprint, normalise_id
+from agent_runtime.blueprint import Blueprint, normalise_id
 from agent_runtime.errors import InputError, Problem
+from agent_runtime.later import LATER_FIELDS
 from agent_runtime.prompts import PromptFolder
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml_inside

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from agent_runtime.quoting import looks_like_secret
+from agent_runtime.quoting import looks_like_secret, shown
 from agent_runtime.strict import broken_rule
 
 # Semantic Versioning 2.0.0, https://semver.org, without the named groups of its suggested expression.
@@ -24,6 +24,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110, sec
 # overrides the api key without a word (seen with the openai client).
 _RESERVED_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "cookie"})
 _RESERVED_PREFIXES = ("x-amz-", "x-amzn-", "proxy-")
+_RESERVED_VARIABLES = ("STRANDLINE_", "AWS_", "LITELLM_", "LD_", "PYTHON")
+_PROCESS_NAMES = frozenset({"PATH", "HOME", "PORT"})
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -41,6 +43,25 @@ def _check_env_name(name: str) -> str:
             "use capital letters, digits and '_', 64 characters at most, for example OPENAI_API_KEY",
         )
     return name
+
+
+def check_variable_name(name: str) -> str:
+    """Accept the name of a variable that a user may set on a runtime; others steer Strandline, AWS or the process."""
+    if name in _PROCESS_NAMES or name.startswith(_RESERVED_VARIABLES):
+        raise broken_rule(
+            f"{shown(name)} is a name that the runtime sets itself",
+            "choose another name; STRANDLINE_, AWS_ and LITELLM_ are ours",
+        )
+    return name
+
+
+def _check_value(text: str) -> str:
+    if looks_like_secret(text):
+        raise broken_rule(
+            "looks like a secret, and whoever may describe the runtime reads it",
+            "keep it in Secrets Manager: name its variable in api_key_env or extra_headers_env",
+        )
+    return _check_visible(text)
 
 
 def _check_header_name(name: str) -> str:
@@ -72,16 +93,22 @@ def _check_visible(text: str, allowed: str = "") -> str:
     return text
 
 
-def _check_line(text: str) -> str:
+def check_line(text: str) -> str:
+    """Accept one line that is not empty and holds nothing invisible."""
     if not text.strip():
         raise broken_rule("is empty", "write a text")
     return _check_visible(text)
 
 
 def _check_token(text: str) -> str:
-    _check_line(text)
     if "${" in text:
-        raise broken_rule("holds ${...}, which this version does not expand", "write the value itself")
+        raise broken_rule("holds ${...}, which is not expanded here", "write the value itself")
+    return check_word(text)
+
+
+def check_word(text: str) -> str:
+    """Accept a line without a space."""
+    check_line(text)
     if any(character.isspace() for character in text):
         raise broken_rule("holds a space", "remove it")
     return text
@@ -90,13 +117,19 @@ def _check_token(text: str) -> str:
 EnvName = Annotated[str, AfterValidator(_check_env_name)]
 """The name of an environment variable, which is also the name of its secret."""
 
+VariableName = Annotated[EnvName, AfterValidator(check_variable_name)]
+"""The name of a variable that a user sets on a runtime: no secret, and none of those that the runtime needs."""
+
+VariableValue = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_check_value)]
+"""The value of such a variable: plain text in AWS, so never a secret."""
+
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 """The name of an HTTP request header that a blueprint may set."""
 
 SemVer = Annotated[str, StringConstraints(max_length=64), AfterValidator(_check_semver)]
 """A semantic version, such as 1.0.0."""
 
-Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_line)]
+Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(check_line)]
 """One line for people to read: not empty, nothing invisible in it."""
 
 Token = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_token)]

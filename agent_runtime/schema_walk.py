@@ -42,18 +42,18 @@ def choices_at(model: type[BaseModel], path: Path) -> tuple[str, ...]:
     return _literals(_annotation_at(model, path))
 
 
-def _annotation_at(model: type[BaseModel], path: Path) -> Any:  # noqa: ANN401 - annotations have no common type
+def _annotation_at(model: type[BaseModel], path: Path) -> Any:
     annotation: Any = model
     for step in path:
         annotation = _below(annotation, step)
     return annotation
 
 
-def _literals(annotation: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _literals(annotation: Any) -> tuple[str, ...]:
     return tuple(map(str, get_args(annotation))) if get_origin(annotation) is Literal else ()
 
 
-def _below(annotation: Any, step: str | int) -> Any:  # noqa: ANN401
+def _below(annotation: Any, step: str | int) -> Any:
     if _is_model(annotation):
         field = annotation.model_fields.get(str(step))
         return _bare(field.annotation) if field else None
@@ -63,7 +63,7 @@ def _below(annotation: Any, step: str | int) -> Any:  # noqa: ANN401
     return _bare(arguments[1] if _is_mapping(annotation) else arguments[0])
 
 
-def _bare(annotation: Any) -> Any:  # noqa: ANN401
+def _bare(annotation: Any) -> Any:
     """Take away Annotated and `| None`."""
     origin = get_origin(annotation)
     if origin is Annotated:
@@ -73,10 +73,10 @@ def _bare(annotation: Any) -> Any:  # noqa: ANN401
     return annotation
 
 
-def _is_model(annotation: Any) -> bool:  # noqa: ANN401
+def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _is_mapping(annotation: Any) -> bool:  # noqa: ANN401
+def _is_mapping(annotation: Any) -> bool:
     origin = get_origin(annotation)
     return isinstance(origin, type) and issubclass(origin, Mapping)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class StrictModel(BaseModel):
@@ -20,7 +26,22 @@ class StrictModel(BaseModel):
     )
 
 
-def broken_rule(message: str, hint: str, *, at: tuple[str, ...] = ()) -> PydanticCustomError:
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that a rule over several fields finds wrong.
+
+    Attributes:
+        message: What is wrong, without a secret value.
+        hint: How to mend it.
+        at: Path from the value under validation to the part that is at fault.
+    """
+
+    message: str
+    hint: str
+    at: tuple[str | int, ...] = ()
+
+
+def broken_rule(message: str, hint: str, *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
     """Make the error that a validator raises: what is wrong, and how to mend it.
 
     Args:
@@ -29,7 +50,25 @@ def broken_rule(message: str, hint: str, *, at: tuple[str, ...] = ()) -> Pydanti
         at: Path from the value under validation to the part that is at fault, when that is not the whole.
 
     Returns:
-        An error whose context carries `hint` and `at`, for `agent_runtime.validation` to show.
+        An error whose context carries the fault, for `agent_runtime.validation` to show.
     """
+    return _error([Fault(message, hint, at)])
+
+
+def raise_broken(faults: Iterable[Fault]) -> None:
+    """Raise one error for all faults that a model's rules found; pydantic itself would stop at the first.
+
+    Args:
+        faults: What the rules found; nothing happens when that is nothing.
+
+    Raises:
+        PydanticCustomError: There is a fault. Its context carries them all.
+    """
+    if found := list(faults):
+        raise _error(found)
+
+
+def _error(faults: list[Fault]) -> PydanticCustomError:
     # The text goes in as context: a brace in it must not be read as a place holder of the template.
-    return PydanticCustomError("broken_rule", "{problem}", {"problem": message, "hint": hint, "at": at})
+    text = "; ".join(fault.message for fault in faults)
+    return PydanticCustomError("broken_rule", "{problem}", {"problem": text, "faults": faults})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,18 +20,23 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from agent_runtime.strict import Fault
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _Words = tuple[str, str]
+_NOTHING: Mapping[str, str] = {}
+_INDEX = re.compile(r"\[\d+\]")
 
 
-def validate(model: type[ModelT], document: Document, *, later: frozenset[str] = frozenset()) -> ModelT:
+def validate(model: type[ModelT], document: Document, *, later: Mapping[str, str] = _NOTHING) -> ModelT:
     """Make a model of a document.
 
     Args:
         model: The schema.
         document: The file as read.
-        later: Paths, such as `model.params`, that the format knows and this version does not support yet.
+        later: Paths, such as `memory` or `tools[].a2a`, that the format knows and this version does not support, each
+            with its hint.
 
     Returns:
         The validated model.
@@ -42,7 +49,8 @@ def validate(model: type[ModelT], document: Document, *, later: frozenset[str] =
         validated = model.model_validate(document.data())
     except ValidationError as error:
         translator = _Translator(model, document, later)
-        problems += [translator.problem(details) for details in error.errors(include_url=False)]
+        for details in error.errors(include_url=False):
+            problems += translator.problems(details)
     # Where the schema has something to say of a value, that is the better message.
     told = {(problem.line, problem.column) for problem in problems}
     problems += [fault for fault in document.faults if (fault.line, fault.column) not in told]
@@ -54,15 +62,19 @@ def validate(model: type[ModelT], document: Document, *, later: frozenset[str] =
 class _Translator:
     """Puts pydantic's errors on one document into our words."""
 
-    def __init__(self, model: type[BaseModel], document: Document, later: frozenset[str]) -> None:
+    def __init__(self, model: type[BaseModel], document: Document, later: Mapping[str, str]) -> None:
         self._model = model
         self._document = document
         self._later = later
 
-    def problem(self, details: ErrorDetails) -> Problem:
+    def problems(self, details: ErrorDetails) -> list[Problem]:
         context = details.get("ctx", {})
-        path: Path = (*details["loc"], *context.get("at", ()))
-        kind = details["type"]
+        if details["type"] == "broken_rule":
+            faults: list[Fault] = context["faults"]
+            return [self._problem("broken_rule", {"fault": fault}, (*details["loc"], *fault.at)) for fault in faults]
+        return [self._problem(details["type"], context, details["loc"])]
+
+    def _problem(self, kind: str, context: dict[str, Any], path: Path) -> Problem:
         if path[-1:] == ("[key]",):
             path = path[:-1]
             kind = "extra_forbidden" if kind == "literal_error" else kind
@@ -77,7 +89,7 @@ class _Translator:
 
     def _words(self, kind: str, context: dict[str, Any], path: Path) -> _Words:
         if kind == "broken_rule":
-            return context["problem"], context["hint"]
+            return context["fault"].message, context["fault"].hint
         if kind in _TYPES:
             return self._wrong_type(kind, path)
         if kind in _LIMITS:
@@ -90,8 +102,9 @@ class _Translator:
 
     def _unknown_key(self, path: Path) -> _Words:
         key = str(path[-1])
-        if show_path(path) in self._later:
-            return f"{key} is not supported by this version", "remove it"
+        hint = self._later.get(_INDEX.sub("[]", show_path(path)))
+        if hint is not None:
+            return f"{key} is not supported by this version", hint
         known = known_keys(self._model, path[:-1])
         # A key of the format in the wrong block: right word, wrong indentation.
         homes = [name for name in known_keys(self._model, ()) if key in known_keys(self._model, (name,))]

@@ -98,14 +98,14 @@ class TreeBuilder:
             raise Refusal(root.place, f"the file holds {kind}, not a mapping", hint)
         return root
 
-    def _start_document(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's stubs leave events untyped
+    def _start_document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
             raise Refusal(_place(event), "a second document starts here", "keep one document in a file")
         if event.version or event.tags:
             raise Refusal(_place(event), "the file starts with a % directive", "remove the line")
 
-    def _scalar(self, event: Any) -> None:  # noqa: ANN401
+    def _scalar(self, event: Any) -> None:
         place = _place(event)
         self._refuse_tag(event, place)
         plain = event.implicit[0]  # the loaders in C and in Python disagree on the style of a plain scalar
@@ -127,7 +127,7 @@ class TreeBuilder:
         if event.anchor:
             self._anchors[event.anchor] = node
 
-    def _alias(self, event: Any) -> None:  # noqa: ANN401
+    def _alias(self, event: Any) -> None:
         place = _place(event)
         if self._is_key():
             raise Refusal(place, "an alias stands where a key belongs", "write the key itself")
@@ -140,7 +140,7 @@ class TreeBuilder:
         self._count(place, target.size)
         self._attach(target)
 
-    def _start_collection(self, event: Any) -> None:  # noqa: ANN401
+    def _start_collection(self, event: Any) -> None:
         place = _place(event)
         if self._is_key():
             raise Refusal(place, "a list or mapping stands where a key belongs", "write the key as plain text")
@@ -150,7 +150,7 @@ class TreeBuilder:
         node = SequenceNode(place) if isinstance(event, yaml.SequenceStartEvent) else MappingNode(place)
         self._open.append(_Open(node, event.anchor))
 
-    def _end_collection(self, _event: Any) -> None:  # noqa: ANN401
+    def _end_collection(self, _event: Any) -> None:
         frame = self._open.pop()
         # Attached only now, when its size is final: whoever aliases it must know what the alias expands to.
         self._attach(frame.node)
@@ -192,7 +192,7 @@ class TreeBuilder:
         elif key != "<<":
             parent.entries[key] = (place, node)
 
-    def _refuse_tag(self, event: Any, place: Place) -> None:  # noqa: ANN401
+    def _refuse_tag(self, event: Any, place: Place) -> None:
         if event.tag is not None:
             self.faults.append(Refusal(place, "tags (!...) are not accepted", "remove the tag; quotes make a text"))
 
@@ -207,6 +207,6 @@ class TreeBuilder:
             raise Refusal(place, message, "make it smaller")
 
 
-def _place(event: Any) -> Place:  # noqa: ANN401
+def _place(event: Any) -> Place:
     mark = event.start_mark
     return Place(mark.line + 1, mark.column + 1)

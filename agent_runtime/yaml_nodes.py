@@ -123,7 +123,7 @@ def _child(node: Node, step: str | int) -> Node | None:
     return None
 
 
-def _plain(node: Node) -> Any:  # noqa: ANN401 - whatever the file holds; a model gives it its type
+def _plain(node: Node) -> Any:
     # Recursive without a guard: the reader has bounded depth and size, aliases expanded.
     if isinstance(node, MappingNode):
         return {key: _plain(below) for key, (_, below) in node.entries.items()}

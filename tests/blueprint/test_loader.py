@@ -69,8 +69,9 @@ def test_a_path_is_named_as_the_user_named_it(folder, valid, monkeypatch):
             3,
             "model.temperatur",
             "unknown key 'temperatur'",
-            "did you mean temperature? allowed: api_key_env, base_url, extra_headers_env, max_tokens, model_id, "
-            "provider, temperature",
+            "did you mean temperature? allowed: api_key_env, base_url, cache_prompt, cache_tools, client, "
+            "extra_headers_env, max_tokens, model_id, num_retries, params, provider, stream, temperature, "
+            "timeout_seconds",
         ),
         (
             "provider: litellm",
@@ -79,7 +80,7 @@ def test_a_path_is_named_as_the_user_named_it(folder, valid, monkeypatch):
             13,
             "model.provider",
             "is not one of the allowed values, found 'litelm'",
-            "did you mean litellm? allowed: bedrock, litellm",
+            "did you mean litellm? allowed: bedrock, anthropic, litellm, vertex, openai",
         ),
         (
             "temperature: 0.2",
@@ -174,12 +175,12 @@ def test_a_path_is_named_as_the_user_named_it(folder, valid, monkeypatch):
         ),
         (
             "name: Hello",
-            "name: Hello\ntools: []",
+            "name: Hello\nmemory: {}",
             3,
             1,
-            "tools",
-            "tools is not supported by this version",
-            "remove it",
+            "memory",
+            "memory is not supported by this version",
+            "remove it; a session keeps its conversation while it lives",
         ),
         (
             "name: Hello",
@@ -219,9 +220,7 @@ def test_a_path_is_named_as_the_user_named_it(folder, valid, monkeypatch):
         ),
     ],
 )
-def test_each_fault_says_where_what_and_how_to_mend_it(  # noqa: PLR0917
-    folder, valid, old, new, line, column, path, message, hint
-):
+def test_each_fault_says_where_what_and_how_to_mend_it(folder, valid, old, new, line, column, path, message, hint):
     assert old in valid
     file = folder.agent("a", valid.replace(old, new))
     assert only(folder) == Problem(str(file), line, column, path, message, hint)

@@ -1,0 +1,251 @@
+"""The rules of a blueprint over several fields: what a provider would silently ignore, and what cannot be together.
+
+Each function gives every fault that it finds, so that one run shows them all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_runtime.addresses import reach_of_url
+from agent_runtime.blueprint_rules import GATEWAY
+from agent_runtime.expansion import holds_reference
+from agent_runtime.strict import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent_runtime.blueprint import Blueprint, Model, Runtime
+    from agent_runtime.blueprint_blocks import Budget, Check, DataProtection, Tool
+
+_SIGNS_WITH_ROLE = "which signs with the runtime's role"
+# Provider to the fields of the connection that it takes; another would have no effect.
+_TAKES = {
+    "bedrock": frozenset[str](),
+    "anthropic": frozenset({"api_key_env", "base_url", "extra_headers_env"}),
+    "litellm": frozenset({"api_key_env", "base_url", "extra_headers_env"}),
+    "openai": frozenset({"api_key_env", "base_url", "extra_headers_env"}),
+    "vertex": frozenset({"api_key_env"}),
+}
+_WANTS_KEY = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "vertex": "GOOGLE_API_KEY"}
+_CACHES_BY_ITSELF = ("openai", "vertex")
+_TAKES_CACHE_KEY = ("openai", "litellm")
+_PLAIN_CACHE = ("default", "none")
+_TEMPERATURE_WHILE_THINKING = 1
+
+
+def model_faults(model: Model) -> Iterator[Fault]:
+    """Find what the provider would silently ignore or misunderstand."""
+    yield from _ignored_connection(model)
+    yield from _missing_key(model)
+    yield from _wrong_client(model)
+    yield from _wrong_cache(model)
+    yield from _same_headers(model)
+
+
+def tool_faults(tool: Tool) -> Iterator[Fault]:
+    """Find a tool that is none, or more than one."""
+    kinds = [name for name in ("python", "builtin", "mcp") if getattr(tool, name) is not None]
+    if len(kinds) != 1:
+        found = f"has {' and '.join(kinds)}" if kinds else "names no tool"
+        yield Fault(found, "write one of python: module:function, builtin: name, mcp: {url: ...} for each tool")
+    if tool.mcp is None:
+        return
+    if bool(tool.mcp.url) == bool(tool.mcp.command):
+        found = "has url and command" if tool.mcp.url else "has neither url nor command"
+        yield Fault(found, "write url for a server elsewhere, command for one beside the agent", ("mcp",))
+    if tool.mcp.headers_env and not tool.mcp.url:
+        yield Fault(
+            "headers_env has no effect without url", "remove it, or write the server's url", ("mcp", "headers_env")
+        )
+
+
+def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
+    """Find limits that contradict each other."""
+    if runtime.idle_timeout_minutes > runtime.max_lifetime_minutes:
+        at = "idle_timeout_minutes" if "idle_timeout_minutes" in runtime.model_fields_set else "max_lifetime_minutes"
+        yield Fault(
+            f"the idle timeout of {runtime.idle_timeout_minutes} minutes is above the lifetime of "
+            f"{runtime.max_lifetime_minutes}",
+            "set idle_timeout_minutes to max_lifetime_minutes or less",
+            (at,),
+        )
+
+
+def protection_faults(protection: DataProtection) -> Iterator[Fault]:
+    """Find settings of a filter that is not the chosen one, and a filter that could not start."""
+    owners = {
+        "bedrock": ("guardrail_id_env", "guardrail_version_env"),
+        "presidio": ("presidio_entities", "presidio_language", "action"),
+    }
+    for owner, names in owners.items():
+        for name in names:
+            if protection.provider != owner and getattr(protection, name) != _default(protection, name):
+                yield Fault(
+                    f"{name} has no effect with data protection by {protection.provider}",
+                    f"set provider: {owner}, or remove {name}",
+                    (name,),
+                )
+    if protection.provider == "bedrock":
+        for name in owners["bedrock"]:
+            if getattr(protection, name) is None:
+                yield Fault(f"{name} is missing: the guardrail could not be called", f"add {name}", ("provider",))
+    if protection.provider != "none" and not (protection.on_input or protection.on_output):
+        yield Fault("filters neither input nor output", "set on_input or on_output to true", ("on_input",))
+
+
+def check_faults(check: Check) -> Iterator[Fault]:
+    """Find a check that any answer passes."""
+    wanted = check.model_dump(exclude={"name", "prompt"}, exclude_defaults=True)
+    if not wanted:
+        yield Fault("expects nothing, so every answer passes", "add contains, regex or another expectation", ("name",))
+
+
+def budget_faults(budget: Budget) -> Iterator[Fault]:
+    """Find a budget that limits nothing."""
+    if budget.max_usd is None and budget.rpm is None and budget.tpm is None:
+        yield Fault("limits nothing", "add max_usd, rpm or tpm")
+
+
+def agent_faults(agent: Blueprint) -> Iterator[Fault]:
+    """Find what two blocks of a blueprint cannot have together."""
+    yield from _out_of_reach(agent)
+    yield from _thinking(agent)
+    yield from _protection_of_model(agent)
+    yield from _secrets_among_variables(agent)
+    yield from _overlays(agent)
+    yield from _twice(agent)
+    if agent.budget and not agent.uses_gateway:
+        yield Fault("budget has no effect without base_url: gateway, which counts", "remove it", ("budget",))
+
+
+def _default(protection: DataProtection, name: str) -> object:
+    return type(protection).model_fields[name].get_default(call_default_factory=True)
+
+
+def _ignored_connection(model: Model) -> Iterator[Fault]:
+    for name in ("base_url", "api_key_env", "extra_headers_env"):
+        if getattr(model, name) and name not in _TAKES[model.provider]:
+            reason = f", {_SIGNS_WITH_ROLE}" if model.provider == "bedrock" else ""
+            yield Fault(
+                f"{name} has no effect with provider {model.provider}{reason}",
+                f"set provider: litellm, or remove {name}",
+                (name,),
+            )
+    if model.base_url == GATEWAY and model.provider in ("anthropic", "openai"):
+        yield Fault("the gateway is reached with provider litellm", "set provider: litellm", ("base_url",))
+
+
+def _missing_key(model: Model) -> Iterator[Fault]:
+    sample = _WANTS_KEY.get(model.provider)
+    # A server of one's own may want no key.
+    if sample and not model.api_key_env and not model.base_url:
+        yield Fault(
+            f"provider {model.provider} wants a key",
+            f"add api_key_env: {sample}, or the name of your own",
+            ("provider",),
+        )
+
+
+def _wrong_client(model: Model) -> Iterator[Fault]:
+    if model.client == "auto":
+        return
+    if model.provider != "litellm":
+        yield Fault(f"client has no effect with provider {model.provider}", "remove it", ("client",))
+    elif model.client == "openai" and not model.base_url:
+        yield Fault("client openai has no address to call", "add base_url, or remove client", ("client",))
+
+
+def _wrong_cache(model: Model) -> Iterator[Fault]:
+    for name in ("cache_prompt", "cache_tools"):
+        key = getattr(model, name)
+        takes_key = name == "cache_prompt" and model.provider in _TAKES_CACHE_KEY
+        if key == "default" and model.provider in _CACHES_BY_ITSELF:
+            yield Fault(
+                f"{name} has no effect with provider {model.provider}, which caches by itself",
+                f"remove {name}",
+                (name,),
+            )
+        elif key not in _PLAIN_CACHE and not takes_key:
+            yield Fault(f"provider {model.provider} takes no key for {name}", "write default or none", (name,))
+
+
+def _same_headers(model: Model) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for header in model.extra_headers_env:
+        other = seen.setdefault(header.lower(), header)
+        if other != header:
+            at = ("extra_headers_env", header)
+            yield Fault(f"{other} and {header} are the same header", "keep one of the two", at)
+
+
+def _out_of_reach(agent: Blueprint) -> Iterator[Fault]:
+    url = agent.model.base_url
+    if agent.uses_gateway and agent.runtime.network_mode == "PUBLIC":
+        yield Fault(
+            "network_mode PUBLIC cannot reach base_url: gateway, whose load balancer is inside the VPC",
+            "set runtime.network_mode: PRIVATE, or leave it out",
+            ("runtime", "network_mode"),
+        )
+    elif url and not holds_reference(url) and reach_of_url(url) == "private" and agent.network_mode == "PUBLIC":
+        yield Fault(
+            "leads to a private address, which network_mode PUBLIC cannot reach",
+            "set runtime.network_mode: PRIVATE, or name a public host",
+            ("model", "base_url"),
+        )
+
+
+def _thinking(agent: Blueprint) -> Iterator[Fault]:
+    thinking, model = agent.thinking, agent.model
+    if thinking is None or not thinking.enabled:
+        return
+    if model.provider == "openai":
+        hint = "write model.params: {reasoning_effort: medium}"
+        yield Fault("thinking has no effect with provider openai", hint, ("thinking",))
+    if thinking.budget_tokens >= model.max_tokens:
+        yield Fault(
+            f"the thinking budget of {thinking.budget_tokens} tokens leaves none of max_tokens {model.max_tokens} for "
+            "the answer",
+            "raise model.max_tokens, or lower thinking.budget_tokens",
+            ("thinking", "budget_tokens"),
+        )
+    if model.provider in ("anthropic", "bedrock") and model.temperature != _TEMPERATURE_WHILE_THINKING:
+        yield Fault(
+            "a model that thinks takes no other temperature than 1",
+            "set temperature: 1, or thinking.enabled: false",
+            ("model", "temperature"),
+        )
+
+
+def _protection_of_model(agent: Blueprint) -> Iterator[Fault]:
+    if agent.observability.data_protection.provider == "bedrock" and agent.model.provider != "bedrock":
+        yield Fault(
+            f"a Bedrock guardrail does not see what provider {agent.model.provider} is sent",
+            "set data_protection.provider: presidio, which works with any model",
+            ("observability", "data_protection", "provider"),
+        )
+
+
+def _secrets_among_variables(agent: Blueprint) -> Iterator[Fault]:
+    for name in agent.runtime.environment:
+        if name in agent.secret_names:
+            yield Fault(
+                f"{name} is a secret of this agent, and runtime.environment is plain text",
+                "remove it: the runtime reads the secret itself",
+                ("runtime", "environment", name),
+            )
+
+
+def _overlays(agent: Blueprint) -> Iterator[Fault]:
+    for environment, overlay in agent.environments.items():
+        for name in ("id", "environments"):
+            if name in overlay:
+                at = ("environments", environment, name)
+                yield Fault(f"{name} is the same in every environment", "remove it", at)
+
+
+def _twice(agent: Blueprint) -> Iterator[Fault]:
+    names = [check.name for check in agent.checks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Fault("two checks have this name", "give one of them another", ("checks", index, "name"))
