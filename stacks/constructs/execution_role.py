@@ -84,16 +84,17 @@ def wildcard_reasons(environment: Environment, blueprint: Blueprint, runtime_nam
     """Says of each wildcard in the policy why it is there, by the id under which cdk-nag finds it."""
     group = _log_groups_arn(environment, runtime_name)
     why = "AgentCore ends the names of a runtime's log groups with ids of its own; the runtime's name is whole."
-    model = _bedrock_model(environment, blueprint)
-    regions = (
-        "The profile decides on the Regions, and AWS may add some; the model is whole, and reached through it only."
-    )
-    return {
-        **({f"AwsSolutions-IAM5[Resource::{model.behind_profile}]": regions} if model and model.behind_profile else {}),
+    reasons = {
         f"AwsSolutions-IAM5[Resource::{group}]": why,
         f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
         "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics stay in one namespace.",
     }
+    model = _bedrock_model(environment, blueprint)
+    if model and model.behind_profile:
+        reasons[f"AwsSolutions-IAM5[Resource::{model.behind_profile}]"] = (
+            "The profile decides on the Regions, to which AWS may add; the model is one, and reached through it only."
+        )
+    return reasons
 
 
 def _log_groups_arn(environment: Environment, runtime_name: str) -> str:

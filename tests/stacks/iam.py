@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,8 +46,13 @@ def as_list(value: Any) -> list[Any]:
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """IAM's wildcards: * is any run of characters, colons and slashes among them, ? is one character."""
+    return _compile(pattern, ignore_case=ignore_case).fullmatch(text) is not None
+
+
+@cache
+def _compile(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
-    return re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _applies(statement: Document, request: Request) -> bool:
