@@ -28,6 +28,8 @@ def compile_config(settings: GatewaySettings) -> str:
             "telemetry": False,
             "json_logs": True,
             "turn_off_message_logging": True,
+            # Without it a stream tells its tokens and not its cost.
+            "include_cost_in_streaming_usage": True,
         },
         "general_settings": {"master_key": _reference(MASTER_KEY)},
     }
