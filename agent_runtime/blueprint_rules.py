@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringCo
 from agent_runtime.addresses import check_url
 from agent_runtime.expansion import ExpansionFault, check_form, holds_reference
 from agent_runtime.quoting import looks_like_secret
-from agent_runtime.rules import EnvName, HeaderName, Line, Token, check_word
+from agent_runtime.rules import EnvName, HeaderName, Line, Token, check_word, is_semver
 from agent_runtime.strict import broken_rule
 
 GATEWAY = "gateway"
@@ -84,6 +84,9 @@ def _check_base_url(value: str) -> str:
 def _check_prompt_ref(value: str) -> str:
     if ".." in value:
         raise broken_rule("holds '..'", "name a file of the prompts folder, without its .md")
+    _, at, version = value.partition("@")
+    if at and not is_semver(version):
+        raise broken_rule("has no semantic version after the @", "write three numbers, for example support@1.2.0")
     return value
 
 

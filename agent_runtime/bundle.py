@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -45,12 +46,16 @@ class BundledAgent:
         prompt: Text of the system prompt.
         prompt_sha256: Hash of the prompt, in hexadecimal, to report which prompt answered.
         sha256: Hash of the bundle, in hexadecimal, to report which bundle answered.
+        schemas: The JSON Schemas that the blueprint names, by name.
+        schema_hashes: Hash of each, in hexadecimal, to report which schema an answer fits.
     """
 
     blueprint: Blueprint
     prompt: str
     prompt_sha256: str
     sha256: str
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    schema_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_bundle(agent: LoadedBlueprint) -> Bundle:
@@ -67,9 +72,9 @@ def build_bundle(agent: LoadedBlueprint) -> Bundle:
         "format": FORMAT,
         "blueprint": agent.blueprint.model_dump(mode="json"),
         "prompt": {"text": agent.prompt, "sha256": _sha256(agent.prompt.encode())},
+        "schemas": {name: {"schema": one.schema, "sha256": one.sha256} for name, one in agent.schemas.items()},
     }
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    content = text.encode()
+    content = _canonical(document)
     return Bundle(_sha256(content), content)
 
 
@@ -102,8 +107,33 @@ def read_bundle(content: bytes, sha256: str) -> BundledAgent:
         raise EnvironmentFault(
             f"the bundle {sha256} was made by another version of Strandline; {_MEND}: {error}"
         ) from None
-    prompt = document["prompt"]
-    return BundledAgent(blueprint, prompt["text"], prompt["sha256"], sha256)
+    prompt, schemas = document["prompt"], document.get("schemas", {})
+    return BundledAgent(
+        blueprint,
+        prompt["text"],
+        prompt["sha256"],
+        sha256,
+        {name: one["schema"] for name, one in schemas.items()},
+        {name: one["sha256"] for name, one in schemas.items()},
+    )
+
+
+def source_sha256(agent: LoadedBlueprint) -> str:
+    """Return the hash of what an agent's files say, the same for every environment that its overlays tell apart.
+
+    Args:
+        agent: The agent as loaded, before an environment is chosen.
+
+    Returns:
+        The hash, in hexadecimal.
+    """
+    hashes = {name: one.sha256 for name, one in agent.schemas.items()}
+    return _sha256(_canonical({"blueprint": agent.document.data(), "prompt": agent.prompt, "schemas": hashes}))
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
 
 
 def _sha256(content: bytes) -> str:

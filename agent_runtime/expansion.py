@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_OPENING = re.compile(r"\$\{([A-Z_][A-Z0-9_]{0,63})")
 _MAX_NESTING = 10
 _MEND = "write ${VAR} or ${VAR:-default}, with a name of capital letters, digits and '_'"
 
@@ -84,6 +85,33 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     if holds_reference(expanded):
         raise ExpansionFault("a variable's value holds ${...} itself, which is not expanded again", "write the value")
     return expanded
+
+
+def expand_declared(text: str, names: Iterable[str], variables: Mapping[str, str]) -> str:
+    """Expand the `${...}` of a text that name a declared variable, and leave every other as it is.
+
+    Args:
+        text: The text as written; a prompt may well explain a shell to a model.
+        names: The declared variables.
+        variables: Values by name.
+
+    Returns:
+        The text with the values in it.
+
+    Raises:
+        ExpansionFault: A declared variable is not set and has no default, or its reference is malformed.
+    """
+    declared = frozenset(names)
+    parts: list[str] = []
+    position = 0
+    for match in _OPENING.finditer(text):
+        # Inside a default that was taken over already, a reference is the default's.
+        if match.start() < position or match.group(1) not in declared:
+            continue
+        parts.append(text[position : match.start()])
+        reference, position = _parse_reference(text, match.start() + 2, nesting=0)
+        parts.append(_value(reference, variables))
+    return "".join([*parts, text[position:]])
 
 
 def _filled(template: _Template, variables: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 blueprints/
   agents/*.yaml      one agent each
   prompts/<ref>.md   what `prompt_ref` names
+  schemas/<ref>.json what `output_schema` names
 """
 
 from __future__ import annotations
@@ -14,39 +15,64 @@ from typing import TYPE_CHECKING
 from agent_runtime.blueprint import Blueprint, normalise_id
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.later import LATER_FIELDS
-from agent_runtime.prompts import PromptFolder
+from agent_runtime.references import References
+from agent_runtime.resolution import overlay_problems, resolve
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from agent_runtime.destination import Destination
+    from agent_runtime.output_schemas import OutputSchema
+    from agent_runtime.prompts import PromptStatus
     from agent_runtime.yaml_nodes import Document
 
 AGENTS = "agents"
-PROMPTS = "prompts"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedBlueprint:
-    """One agent as its files describe it.
+    """One agent as its files describe it, or as one environment sees it.
 
     Attributes:
         blueprint: The validated blueprint.
-        prompt: Text of its system prompt.
+        prompt: Text of its system prompt, without front matter.
         source: Path of the blueprint's file as the user names it.
         document: The file as read, to point at a place in it.
+        references: The files that blueprints name.
+        prompt_status: Whether production may take the prompt.
+        schemas: The schemas that the blueprint names, by name.
+        variables: What `${VAR}` means to the agent and what its runtime is given; empty until an environment is known.
     """
 
     blueprint: Blueprint
     prompt: str
     source: str
     document: Document = field(repr=False, compare=False)
+    references: References = field(repr=False, compare=False)
+    prompt_status: PromptStatus = "stable"
+    schemas: Mapping[str, OutputSchema] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def for_environment(self, environment: Destination) -> LoadedBlueprint:
+        """Return the agent as one environment sees it: overlay laid over it, every variable expanded.
+
+        Args:
+            environment: The environment: its name, execution mode and variables.
+
+        Returns:
+            The agent; its blueprint has no overlays and no `${...}`.
+
+        Raises:
+            InputError: A variable is not set, or the agent may not run there as it is; carries every problem.
+        """
+        return resolve(self, environment)
 
 
 def load_blueprint(path: Path) -> LoadedBlueprint:
-    """Load one agent from `<root>/agents/<name>.yaml`; its prompt is looked for in `<root>/prompts`.
+    """Load one agent from `<root>/agents/<name>.yaml`; what it names is looked for below `<root>`.
 
     Args:
         path: The blueprint's file.
@@ -58,14 +84,14 @@ def load_blueprint(path: Path) -> LoadedBlueprint:
         InputError: The blueprint or its prompt is at fault; carries every problem.
     """
     folder = path.parent
-    return _load(read_yaml_inside(folder, path.name), PromptFolder(folder.parent / PROMPTS))
+    return _load(read_yaml_inside(folder, path.name), References(folder.parent))
 
 
 def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
     """Load every agent of a blueprints folder.
 
     Args:
-        root: The folder that holds `agents` and `prompts`.
+        root: The folder that holds `agents`, `prompts` and `schemas`.
 
     Returns:
         The agents, sorted by id.
@@ -76,11 +102,11 @@ def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
     problems: list[Problem | str] = []
     documents: list[Document] = []
     loaded: list[LoadedBlueprint] = []
-    prompts = PromptFolder(root / PROMPTS)
+    references = References(root)
     for name in _agent_files(root):
         try:
             documents.append(read_yaml_inside(root, AGENTS, name))
-            loaded.append(_load(documents[-1], prompts))
+            loaded.append(_load(documents[-1], references))
         except InputError as error:
             problems += error.problems
     problems += _clashes(documents)
@@ -89,25 +115,23 @@ def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
     return tuple(sorted(loaded, key=lambda agent: agent.blueprint.id))
 
 
-def _load(document: Document, prompts: PromptFolder) -> LoadedBlueprint:
+def _load(document: Document, references: References) -> LoadedBlueprint:
+    try:
+        loaded = _load_base(document, references)
+    except InputError as error:
+        raise InputError(*error.problems, *overlay_problems(document, references, error)) from None
+    if problems := overlay_problems(document, references, None):
+        raise InputError(*problems)
+    return loaded
+
+
+def _load_base(document: Document, references: References) -> LoadedBlueprint:
     try:
         blueprint = validate(Blueprint, document, later=LATER_FIELDS)
     except InputError as error:
-        raise InputError(*error.problems, *_prompt_problems(document, prompts, error)) from None
-    prompt = prompts.read(blueprint.prompt_ref, document)
-    return LoadedBlueprint(blueprint, prompt, document.file, document)
-
-
-def _prompt_problems(document: Document, prompts: PromptFolder, error: InputError) -> tuple[Problem | str, ...]:
-    """Look for the prompt of a blueprint that is at fault elsewhere: one run shows everything."""
-    ref = document.text_at("prompt_ref")
-    if ref is None or any(isinstance(problem, Problem) and problem.path == "prompt_ref" for problem in error.problems):
-        return ()
-    try:
-        prompts.read(ref, document)
-    except InputError as missing:
-        return missing.problems
-    return ()
+        raise InputError(*error.problems, *references.problems_of(document, error)) from None
+    prompt, schemas = references.read(blueprint, document)
+    return LoadedBlueprint(blueprint, prompt.text, document.file, document, references, prompt.status, schemas)
 
 
 def _agent_files(root: Path) -> list[str]:

@@ -77,8 +77,13 @@ def _check_header_name(name: str) -> str:
     return name
 
 
+def is_semver(text: str) -> bool:
+    """Tell whether a text is a semantic version."""
+    return _SEMVER.fullmatch(text) is not None
+
+
 def _check_semver(version: str) -> str:
-    if not _SEMVER.fullmatch(version):
+    if not is_semver(version):
         raise broken_rule("is not a semantic version", "write three numbers, for example 1.0.0 or 1.2.0-beta.1")
     return version
 

@@ -20,13 +20,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from agent_runtime.blueprint import ExecutionMode
-from agent_runtime.rules import EnvName, Text
+from agent_runtime.blueprint import EnvironmentName, ExecutionMode
+from agent_runtime.rules import VariableName, VariableValue
 from agent_runtime.strict import StrictModel, broken_rule
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml
 
-EnvironmentName = Literal["local", "simulation", "staging", "production"]
 RemovalPolicy = Literal["retain", "destroy"]
 # What CloudWatch Logs accepts in PutRetentionPolicy.
 LogRetentionDays = Literal[
@@ -186,8 +185,8 @@ class EnvironmentSettings(StrictModel):
     )
     kms_key_arn: KeyArn | None = Field(default=None, description="Key for secrets and logs; default: AWS's own keys.")
     log_retention_days: LogRetentionDays = Field(default=30, description="Days that logs are kept.")
-    variables: Mapping[EnvName, Text] = Field(
-        default_factory=dict, max_length=50, description="Values for blueprints of this environment; never secrets."
+    variables: Mapping[VariableName, VariableValue] = Field(
+        default_factory=dict, max_length=40, description="Values for blueprints of this environment; never secrets."
     )
 
 

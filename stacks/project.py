@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
+from agent_runtime.expansion import holds_reference
 from agent_runtime.loader import load_blueprints
 from gateway.routes import find_unserved
 from gateway.settings import load_gateway
@@ -48,8 +49,30 @@ class Project:
     gateway: GatewaySettings | None
 
     def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
-        """The agents whose blueprints allow the environment's execution mode."""
-        return [agent for agent in self.agents if agent.blueprint.allows(environment.execution_mode)]
+        """The agents that may run in an environment, each as it is there: overlay and variables in their places.
+
+        Args:
+            environment: The environment.
+
+        Returns:
+            The agents whose blueprints allow the environment's execution mode.
+
+        Raises:
+            InputError: An agent cannot run there as it is; carries every problem of every agent.
+        """
+        problems: list[Problem | str] = []
+        agents: list[LoadedBlueprint] = []
+        for agent in self.agents:
+            if not agent.blueprint.allows(environment.execution_mode):
+                continue
+            try:
+                agents.append(agent.for_environment(environment))
+            except InputError as error:
+                problems += error.problems
+        problems += _unrouted(agents, self.gateway)
+        if problems:
+            raise InputError(*problems)
+        return agents
 
     def secret_variables(self, environment: Environment) -> list[str]:
         """The distinct variables whose secrets people set in the environment, sorted."""
@@ -74,10 +97,15 @@ def load_project(blueprints: Path) -> Project:
     agents = load_blueprints(blueprints)
     gateway_file = blueprints / "gateway.yaml"
     gateway = load_gateway(gateway_file) if gateway_file.exists() else None
-    problems = find_unserved(agents, gateway) if gateway else _without_gateway(agents)
-    if problems:
+    # What a variable decides is known only in an environment.
+    plain = [agent for agent in agents if not holds_reference(agent.blueprint.model.model_id)]
+    if problems := _unrouted(plain, gateway):
         raise InputError(*problems)
     return Project(agents=agents, gateway=gateway)
+
+
+def _unrouted(agents: Sequence[LoadedBlueprint], gateway: GatewaySettings | None) -> Sequence[Problem]:
+    return find_unserved(agents, gateway) if gateway else _without_gateway(agents)
 
 
 def _without_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
