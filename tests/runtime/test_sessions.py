@@ -141,27 +141,28 @@ def test_least_recently_used_session_makes_room(serve, endpoint):
 def test_session_in_use_or_waited_for_is_never_evicted():
     conversations = Conversations(maximum=1)
 
+    async def take_part(session, word, entered, leave):
+        async with conversations.turn(session) as messages:
+            messages.append(word)
+            entered.set()
+            await leave.wait()
+            return list(messages)
+
     async def run():
-        async def take_part(session, word, opened, close):
-            async with conversations.turn(session) as messages:
-                messages.append(word)
-                opened.set()
-                await close.wait()
-                return list(messages)
+        entered, leave = ([asyncio.Event() for _ in range(4)] for _ in range(2))
+        turns = []
+        for number, session in enumerate(("shared", "other", "shared", "shared")):
+            if number == 3:
+                # The first has left, with the second waiting for it and one session too many.
+                leave[0].set()
+                await entered[2].wait()
+            turns.append(asyncio.ensure_future(take_part(session, number, entered[number], leave[number])))
+            await asyncio.sleep(0)
+        for event in leave:
+            event.set()
+        return await asyncio.gather(*turns)
 
-        opened, close = asyncio.Event(), asyncio.Event()
-        ready = asyncio.Event()
-        ready.set()
-        busy = asyncio.ensure_future(take_part("busy", 1, opened, close))
-        await opened.wait()
-        waiting = asyncio.ensure_future(take_part("busy", 2, asyncio.Event(), ready))
-        await asyncio.sleep(0)
-        for session in ("x", "y"):
-            await take_part(session, 0, asyncio.Event(), ready)
-        close.set()
-        return await busy, await waiting
-
-    assert asyncio.run(run()) == ([1], [1, 2])
+    assert asyncio.run(run()) == [[0], [1], [0, 2], [0, 2, 3]]
     assert len(conversations) == 1
 
 
