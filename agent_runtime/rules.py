@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from agent_runtime.quoting import looks_like_secret, shown
 from agent_runtime.strict import broken_rule
@@ -119,7 +119,9 @@ def check_word(text: str) -> str:
     return text
 
 
-EnvName = Annotated[str, AfterValidator(_check_env_name)]
+EnvName = Annotated[
+    str, AfterValidator(_check_env_name), WithJsonSchema({"type": "string", "pattern": f"^{_ENV_NAME.pattern}$"})
+]
 """The name of an environment variable, which is also the name of its secret."""
 
 VariableName = Annotated[EnvName, AfterValidator(check_variable_name)]
@@ -128,10 +130,17 @@ VariableName = Annotated[EnvName, AfterValidator(check_variable_name)]
 VariableValue = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_check_value)]
 """The value of such a variable: plain text in AWS, so never a secret."""
 
-HeaderName = Annotated[str, AfterValidator(_check_header_name)]
+HeaderName = Annotated[
+    str, AfterValidator(_check_header_name), WithJsonSchema({"type": "string", "pattern": f"^{_HEADER_NAME.pattern}$"})
+]
 """The name of an HTTP request header that a blueprint may set."""
 
-SemVer = Annotated[str, StringConstraints(max_length=64), AfterValidator(_check_semver)]
+SemVer = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_check_semver),
+    WithJsonSchema({"type": "string", "maxLength": 64, "pattern": f"^{_SEMVER.pattern}$"}),
+]
 """A semantic version, such as 1.0.0."""
 
 Line = Annotated[str, StringConstraints(max_length=256), AfterValidator(check_line)]

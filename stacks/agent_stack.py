@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from stacks.environments import Environment
     from stacks.packaging import CodeArtefact
 
-_PLATFORM_VERSION = "V2"
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -71,6 +69,7 @@ class AgentStack(EnvironmentStack):
         blueprint = agent.blueprint
         super().__init__(scope, construct_id, environment=environment, description=f"agent {blueprint.id}")
         self._blueprint = blueprint
+        self._variables = agent.variables
         self._surroundings = surroundings
         self._runtime_name = blueprint.runtime_name(environment.name)
         bundle = build_bundle(agent)
@@ -117,10 +116,11 @@ class AgentStack(EnvironmentStack):
             agent_runtime_name=self._runtime_name,
             description=self._blueprint.description or self._blueprint.name,
             role_arn=role.attr_arn,
-            platform_version=_PLATFORM_VERSION,
+            platform_version=limits.platform_version,
             protocol_configuration=limits.protocol,
             lifecycle_configuration=agentcore.CfnRuntime.LifecycleConfigurationProperty(
-                idle_runtime_session_timeout=limits.idle_timeout_minutes * 60
+                idle_runtime_session_timeout=limits.idle_timeout_minutes * 60,
+                max_lifetime=limits.max_lifetime_minutes * 60,
             ),
             network_configuration=self._network_configuration(),
             agent_runtime_artifact=_zip(code, artefact),
@@ -140,8 +140,12 @@ class AgentStack(EnvironmentStack):
         )
 
     def _environment_variables(self, bundle: S3Object) -> dict[str, str]:
-        """Pointers only: whoever may call GetAgentRuntime reads these, and platform V2 takes 1.5 KB in all."""
+        """Pointers, and what the user calls no secret: whoever may call GetAgentRuntime reads these.
+
+        Platform V2 takes 1.5 KB in all; `agent_runtime.destination` keeps the user's within what ours leave.
+        """
         variables = {
+            **self._variables,
             "STRANDLINE_ENVIRONMENT": self.target.name,
             "STRANDLINE_EXECUTION_MODE": self.target.execution_mode,
             "STRANDLINE_BUNDLE": bundle.uri,

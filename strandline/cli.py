@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime.errors import InputError, StrandlineError
-from strandline.commands import demo, deploy, invoke, secrets, status, validate
+from strandline.commands import demo, deploy, invoke, schema, secrets, status, validate
 from strandline.console import stderr
 from strandline.local_cloud import commands as local
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     help="From a YAML agent blueprint to production on AWS.",
 )
 app.command("validate")(validate.validate)
+app.command("schema")(schema.schema)
 app.command("deploy")(deploy.deploy)
 app.command("invoke")(invoke.invoke)
 app.command("status")(status.status)
