@@ -99,9 +99,7 @@ def _python_version() -> str:
 
 def _run(command: list[str]) -> None:
     with tempfile.TemporaryFile("w+") as output:
-        finished = subprocess.run(
-            command, stdout=output, stderr=subprocess.STDOUT, check=False, env=_environment()
-        )
+        finished = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False, env=_environment())
         if finished.returncode == 0:
             return
         output.seek(0)
