@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, pattern_recognizer
 from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
-from presidio_analyzer.nlp_engine import SpacyNlpEngine
+from presidio_analyzer.nlp_engine import NlpArtifacts, SpacyNlpEngine
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import RecognizerResult
 
@@ -23,11 +23,28 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 _SURE_ENOUGH = 0.4
+# English is full of it, so spaCy skips it; but next to ten digits it tells a phone number from an order's.
+_TELLING = "call"
 _WARM_UP = "Call +1 212 555 0123 or write to someone@example.com from 10.0.0.1."
 
 
 class PatternTimeoutError(Exception):
     """Raised when Presidio may have given up on a pattern, which it does without a word to its caller."""
+
+
+class _LazyArtifacts(NlpArtifacts):
+    """The words of a text, cut when they are asked for: most segments hold nothing that needs a context."""
+
+    def __init__(self, text: str, language: str, engine: _OpenPipeline) -> None:
+        self._text = text
+        self._language = language
+        self._engine = engine
+        self._made: NlpArtifacts | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            self._made = self._engine.cut(self._text, self._language)
+        return getattr(self._made, name)
 
 
 class _OpenPipeline(SpacyNlpEngine):
@@ -36,6 +53,16 @@ class _OpenPipeline(SpacyNlpEngine):
     def __init__(self, language: str, pipeline: Language) -> None:
         super().__init__(models=[{"lang_code": language, "model_name": pipeline.meta["name"]}])
         self.nlp = {language: pipeline}  # type: ignore[assignment]  # Presidio sets it in load() only
+
+    def process_text(self, text: str, language: str) -> NlpArtifacts:
+        return _LazyArtifacts(text, language, self)
+
+    def is_stopword(self, word: str, language: str) -> bool:
+        return word.lower() != _TELLING and super().is_stopword(word, language)
+
+    def cut(self, text: str, language: str) -> NlpArtifacts:
+        """Runs the pipeline."""
+        return super().process_text(text, language)
 
 
 class PresidioFilter:

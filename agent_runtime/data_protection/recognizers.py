@@ -1,4 +1,4 @@
-"""Presidio's recognizers, with three of them made fit for a runtime without network and for an agent's texts."""
+"""Presidio's recognizers, with some of them made fit for a runtime without network and for an agent's texts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import presidio_analyzer.predefined_recognizers as predefined
+from presidio_analyzer import Pattern
 from tldextract import TLDExtract
 
 from agent_runtime.data_protection.entities import MODEL_ENTITIES, RECOGNIZERS
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
     from presidio_analyzer import EntityRecognizer, RecognizerResult
 
-# Every phone number that Presidio's regions know has as many, and matching is the most expensive search.
 _FEWEST_DIGITS = 7
+# Digits and what a phone number has between them; `x` stands before an extension.
+_NUMBER = re.compile(r"[\d+(][\d+()\[\]./~x\s-]*")
+_DIGIT = re.compile(r"\d")
+# Between a phone number and its extension, as in "extension no. ".
+_LONGEST_LABEL = 16
 _NEEDS_CONTEXT = 0.2
 _SURE_URL = 0.6
 _DATE = re.compile(r"(?<!\d)\d{1,2}\.\d{1,2}\.(?:19|20)\d\d(?!\d)")
@@ -35,6 +40,15 @@ class OfflineEmailRecognizer(predefined.EmailRecognizer):
         return bool(self._suffixes(pattern_text).fqdn)
 
 
+class GroupedCardRecognizer(predefined.CreditCardRecognizer):
+    """Cards, also in groups as they are printed on American Express."""
+
+    PATTERNS = [  # noqa: RUF012 - a list in Presidio too
+        *predefined.CreditCardRecognizer.PATTERNS,
+        Pattern("American Express in groups", r"\b3[47]\d{2}([- ])\d{6}\1\d{5}\b", 0.3),
+    ]
+
+
 class WrittenPhoneRecognizer(predefined.PhoneRecognizer):
     """Phone numbers as people write them; digits alone, as order numbers have, only next to a word such as call."""
 
@@ -47,11 +61,10 @@ class WrittenPhoneRecognizer(predefined.PhoneRecognizer):
 
     def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         """Finds phone numbers."""
-        if sum(character.isdigit() for character in text) < _FEWEST_DIGITS:
-            return []
+        candidates = without_short_numbers(text)
         found = [
             result
-            for result in super().analyze(text, entities, nlp_artifacts)
+            for result in super().analyze(candidates, entities, nlp_artifacts)
             if not _DATE.search(text[result.start : result.end])
         ]
         for result in found:
@@ -60,7 +73,33 @@ class WrittenPhoneRecognizer(predefined.PhoneRecognizer):
         return found
 
 
-_OWN = {"EMAIL_ADDRESS": OfflineEmailRecognizer, "PHONE_NUMBER": WrittenPhoneRecognizer}
+_OWN = {
+    "CREDIT_CARD": GroupedCardRecognizer,
+    "EMAIL_ADDRESS": OfflineEmailRecognizer,
+    "PHONE_NUMBER": WrittenPhoneRecognizer,
+}
+
+
+def without_short_numbers(text: str) -> str:
+    """Hides numbers of few digits from the search for phone numbers, which is the most expensive one of all.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        A text of the same length.
+    """
+    end_of_long = -_LONGEST_LABEL
+
+    def hide(number: re.Match[str]) -> str:
+        nonlocal end_of_long
+        digits = len(_DIGIT.findall(number.group()))
+        is_extension = number.start() - end_of_long < _LONGEST_LABEL
+        if digits >= _FEWEST_DIGITS:
+            end_of_long = number.end()
+        return number.group() if digits >= _FEWEST_DIGITS or is_extension else _DIGIT.sub("_", number.group())
+
+    return _NUMBER.sub(hide, text)
 
 
 def build_recognizers(entities: Iterable[str], language: str) -> list[EntityRecognizer]:
