@@ -155,8 +155,14 @@ def _install(lock: Path, target: Target, tree: Path) -> None:
     if done.returncode:
         raise EnvironmentFault(
             f"uv cannot install {lock.name} for {target.platform}, Python {target.python}: "
-            f"{done.stderr.strip()[-2000:]}\nIs the package index reachable from here?"
+            f"{done.stderr.strip()[-2000:]}\n{_mend(done.stderr)}"
         )
+
+
+def _mend(said: str) -> str:
+    if "No space left on device" in said or "Disk quota exceeded" in said:
+        return "Free some disk, or name another folder with STRANDLINE_HOME."
+    return "Is the package index reachable from here?"
 
 
 def _add_own_sources(tree: Path) -> None:

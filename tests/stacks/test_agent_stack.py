@@ -103,7 +103,7 @@ def test_only_agents_behind_the_gateway_are_told_of_it(assembly: Assembly) -> No
 def test_idle_sessions_end_when_the_blueprint_says(assembly: Assembly) -> None:
     for agent, seconds in (("a", 900), (LONGEST_ID, 3600)):
         runtime = assembly.one(f"Simulation/Agent-{agent}", RUNTIME)
-        assert runtime["LifecycleConfiguration"] == {"IdleRuntimeSessionTimeout": seconds}
+        assert runtime["LifecycleConfiguration"]["IdleRuntimeSessionTimeout"] == seconds
 
 
 def test_a_private_agent_is_in_the_vpc_and_in_the_agents_group(assembly: Assembly) -> None:
