@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import json
 import os
 import signal
 import socket
@@ -12,16 +12,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
-import botocore.client
-import botocore.session
 import httpx
 import pytest
 
 from agent_runtime.bundle import build_bundle
 from agent_runtime.loader import load_blueprint
-from agent_runtime.server import build_service
-from agent_runtime.settings import RuntimeSettings
 from tests.runtime.aws_server import AwsServer
 from tests.runtime.conftest import KEY
 from tests.support.openai_server import OpenAIServer
@@ -94,9 +89,9 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _run_to_its_end(variables):
+def _run_to_its_end(variables, *program):
     return subprocess.run(
-        [sys.executable, "-m", "agent_runtime.main"],
+        [sys.executable, *(program or ("-m", "agent_runtime.main"))],
         env=variables,
         capture_output=True,
         text=True,
@@ -197,35 +192,31 @@ def _assert_one_line(ended, words):
     assert "canary" not in line
 
 
+# Counts what a snapshot must not hold; it does not collect first, because the platform does not either.
+HELD_AFTER_THE_START = """
+import gc, json, os, sys
+from pathlib import Path
+from agent_runtime.server import build_service
+from agent_runtime.settings import RuntimeSettings
+
+service = build_service(RuntimeSettings.from_environment(os.environ))
+import boto3, botocore.client, botocore.credentials, botocore.session, httpx
+
+kinds = (botocore.client.BaseClient, botocore.session.Session, botocore.credentials.Credentials)
+held = [str(type(thing)) for thing in gc.get_objects() if isinstance(thing, (*kinds, httpx.Client, httpx.AsyncClient))]
+links = [os.readlink(f"/proc/self/fd/{number}") for number in range(3, 64) if os.path.exists(f"/proc/self/fd/{number}")]
+held += [link for link in links if link.startswith("socket:")]
+held += ["default session"] if boto3.DEFAULT_SESSION else []
+print(json.dumps(held))
+"""
+
+
 @pytest.mark.parametrize("provider", ["litellm", "bedrock"])
-def test_no_client_credential_or_connection_outlives_the_start(aws, bundle, provider, monkeypatch):
+def test_no_client_credential_or_connection_outlives_the_start(aws, bundle, provider):
     content = bundle("https://models.example.com/v1", provider)
     aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
-    variables = _variables(aws, content)
-    for name, value in variables.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    gc.collect()
-    before = _held()
 
-    service = build_service(RuntimeSettings.from_environment(variables))
+    ended = _run_to_its_end(_variables(aws, content), "-c", HELD_AFTER_THE_START)
 
-    assert service is not None
-    assert boto3.DEFAULT_SESSION is None
-    assert _held() == before
+    assert json.loads(ended.stdout) == [], ended.stderr
     assert aws.calls == [f"/bundles/agents/{content.sha256}.json"]
-
-
-def _held():
-    """Counts what a snapshot must not hold; it does not collect, because the platform does not either."""
-    kinds = (botocore.client.BaseClient, botocore.session.Session, httpx.Client, httpx.AsyncClient)
-    sockets = [descriptor for descriptor in Path("/proc/self/fd").iterdir() if _is_socket(descriptor)]
-    return sum(isinstance(thing, kinds) for thing in gc.get_objects()), len(sockets)
-
-
-def _is_socket(descriptor):
-    try:
-        return str(descriptor.readlink()).startswith("socket:")
-    except OSError:
-        return False
