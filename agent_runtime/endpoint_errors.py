@@ -7,7 +7,6 @@ raises, so the cleaning is done here, where the exception enters.
 from __future__ import annotations
 
 import json
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import httpx
 import openai
 
 from agent_runtime.failures import BrokenAnswerError, KeyRefusedError
+from agent_runtime.providers.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,10 +23,6 @@ _FORBIDDEN = (401, 403)
 # A LiteLLM proxy without a database looks an unknown key up all the same, and says this with status 400.
 _LITELLM_UNKNOWN_KEY = "no_db_connection"
 _REDIRECTS = range(300, 400)
-_ABOUT_THE_REQUEST = (400, 404, 413, 422)
-_LONGEST_REASON = 500
-# What keys look like, and anything long without a space in it.
-_KEY_LIKE = re.compile(r"(?i)bearer\s+\S+|\b(?:sk|pk|key)-\S+|[A-Za-z0-9_\-+/=]{32,}")
 
 
 @contextmanager
@@ -95,9 +91,4 @@ def _reason(error: openai.APIStatusError, secrets: tuple[str, ...]) -> str:
     if error.status_code in _REDIRECTS:
         return ", a redirect, which is not followed: correct base_url"
     body: Any = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    if error.status_code not in _ABOUT_THE_REQUEST or not isinstance(said, str):
-        return ""
-    if any(secret in said for secret in secrets):
-        return ""
-    return f": {_KEY_LIKE.sub('***', ' '.join(said.split()))[:_LONGEST_REASON].rstrip('.')}"
+    return reason_of(error.status_code, body.get("message") if isinstance(body, dict) else None, secrets)

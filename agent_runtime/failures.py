@@ -6,6 +6,9 @@
         ├── BadRequestError         the payload is none that the agent takes (400)
         │   └── PayloadTooLargeError    the body is too large (413)
         ├── KeyRefusedError         the model's endpoint refuses the key
+        ├── CallRefusedError        it refuses the call for another reason
+        ├── ModelTimeoutError       it does not answer in time
+        ├── UnreachableError        it cannot be reached
         ├── BrokenAnswerError       the endpoint broke off, or sent what is no answer
         └── NoAnswerError           the agent ended without an answer
 
@@ -59,6 +62,24 @@ class KeyRefusedError(InvocationError):
     """Raised when the model's endpoint does not take the key that it was sent."""
 
     kind = "model_key_refused"
+
+
+class CallRefusedError(InvocationError):
+    """Raised when the model's endpoint refuses a call, for another reason than the key."""
+
+    kind = "model_refused"
+
+
+class ModelTimeoutError(InvocationError):
+    """Raised when the model's endpoint does not answer in time."""
+
+    kind = "model_timeout"
+
+
+class UnreachableError(InvocationError):
+    """Raised when the model's endpoint cannot be reached."""
+
+    kind = "model_unreachable"
 
 
 class BrokenAnswerError(InvocationError):

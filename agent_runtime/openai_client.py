@@ -8,33 +8,54 @@ versions stay the same.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import openai
 
 from agent_runtime.endpoint_errors import cleaned_errors
-from agent_runtime.failures import BrokenAnswerError
+from agent_runtime.failures import BrokenAnswerError, KeyRefusedError
 from agent_runtime.model_answers import ModelAnswers, model_answers
+from agent_runtime.providers.leases import CredentialReader, Credentials, LeasedClients
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from agent_runtime.secret_store import SecretStore, SecretValue
+    from agent_runtime.providers.leases import Lease
+    from agent_runtime.secret_store import SecretStore
 
 REQUEST_TIMEOUT_SECONDS = 600.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the endpoint, as `with_raw_response` of `openai` gives it.
+
+    Attributes:
+        headers: HTTP headers of the response.
+        completion: The completion, or the stream of its chunks.
+    """
+
+    headers: Mapping[str, str]
+    completion: Any
+
+    def parse(self) -> Any:
+        """OpenAI's name for getting at the completion."""
+        return self.completion
+
+
 class OpenAICompatibleClient:
-    """The part of `openai.AsyncOpenAI` that Strands' `OpenAIModel` calls.
+    """The part of `openai.AsyncOpenAI` that Strands' `OpenAIModel` and LiteLLM call.
 
     Args:
         base_url: The endpoint, with its path.
         api_key_env: Variable whose secret is the key; without it no `Authorization` header is sent.
-        extra_headers_env: Header name to the variable whose secret is its value.
+        extra_headers_env: Header name to the variable whose secret is its value; one without a value is not sent.
         secrets: Where the values come from.
         timeout: Seconds that the endpoint has to begin its answer, retries included, and to go on with it.
+        max_retries: Times that a failed call is made again; the library's when None.
     """
 
     def __init__(
@@ -44,14 +65,15 @@ class OpenAICompatibleClient:
         api_key_env: str | None,
         extra_headers_env: Mapping[str, str],
         secrets: SecretStore,
-        timeout: float = REQUEST_TIMEOUT_SECONDS,
+        timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> None:
-        self._base_url = base_url
-        self._api_key_env = api_key_env
-        self._extra_headers_env = dict(extra_headers_env)
-        self._secrets = secrets
-        self._timeout = timeout
-        self._connection: _Connection | None = None
+        self.base_url = base_url
+        self.api_key_env = api_key_env
+        self.timeout = REQUEST_TIMEOUT_SECONDS if timeout is None else timeout
+        self._max_retries = openai.DEFAULT_MAX_RETRIES if max_retries is None else max_retries
+        reader = CredentialReader(secrets, api_key_env, extra_headers_env)
+        self.clients = LeasedClients(reader, self._new_client, openai.AsyncOpenAI.close)
 
     @property
     def chat(self) -> OpenAICompatibleClient:
@@ -77,83 +99,57 @@ class OpenAICompatibleClient:
             InvocationError: The endpoint refuses the key, or its answer is none.
             openai.APIError: The endpoint refuses otherwise or cannot be reached.
         """
-        told = model_answers.get() or ModelAnswers()
-        if self._api_key_env is None:
+        return (await self.answer(**request)).completion
+
+    async def answer(self, **request: Any) -> Answer:
+        """Asks for a chat completion, once more if the key was replaced meanwhile; as for `create`."""
+        if not request.get("stream"):
+            # OpenAI's default; some endpoints know streams only and take the word for a mistake.
+            request.pop("stream", None)
+        if self.api_key_env is None:
             # Said with each request: the client refuses to be made without a key.
             request["extra_headers"] = {"Authorization": openai.Omit()}
-        async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(self._leased())
-            key_name = self._secrets.name_of(self._api_key_env) if self._api_key_env else None
-            stack.enter_context(cleaned_errors(connection.secrets, key_name))
-            async with asyncio.timeout(self._timeout):
-                answer = await connection.client.chat.completions.with_raw_response.create(**request)
-            told.headers = {name: value for name, value in answer.headers.items() if name.startswith("x-litellm-")}
-            completion: Any = answer.parse()
-            if request.get("stream"):
-                return _watched(completion, told, stack.pop_all())
-            told.note_model(getattr(completion, "model", None))
-            told.add_cost(getattr(completion, "usage", None))
-            return completion
+        async with self.clients.lease() as refused:
+            try:
+                return await self._ask(request)
+            except KeyRefusedError:
+                if not await self.clients.renewed(refused):
+                    raise
+        return await self._ask(request)
 
     async def close(self) -> None:
         """Closes the connections, for a host that outlives the agent; the next call opens new ones."""
-        replaced, self._connection = self._connection, None
-        if replaced:
-            await replaced.retire()
+        await self.clients.close()
 
-    @asynccontextmanager
-    async def _leased(self) -> AsyncIterator[_Connection]:
-        variables = [*([self._api_key_env] if self._api_key_env else []), *self._extra_headers_env.values()]
-        values = await self._secrets.get_all(variables)
-        versions = tuple(value.version_id for value in values.values())
-        if self._connection is None or versions != self._connection.versions:
-            replaced, self._connection = self._connection, _Connection(self._new_client(values), versions, values)
-            if replaced:
-                await replaced.retire()
-        async with self._connection.lease() as connection:
-            yield connection
+    async def _ask(self, request: dict[str, Any]) -> Answer:
+        told = model_answers.get() or ModelAnswers()
+        async with AsyncExitStack() as stack:
+            lease: Lease[openai.AsyncOpenAI] = await stack.enter_async_context(self.clients.lease())
+            stack.enter_context(cleaned_errors(lease.credentials.values, self.clients.reader.key_name))
+            async with asyncio.timeout(self.timeout):
+                answer = await lease.client.chat.completions.with_raw_response.create(**request)
+            told.headers = {name: value for name, value in answer.headers.items() if name.startswith("x-litellm-")}
+            completion: Any = answer.parse()
+            if request.get("stream"):
+                return Answer(answer.headers, _watched(completion, told, stack.pop_all()))
+            if isinstance(completion, str):
+                raise BrokenAnswerError("The model's endpoint sent what is no chat completion.")
+            told.note_model(getattr(completion, "model", None))
+            told.add_cost(getattr(completion, "usage", None))
+            return Answer(answer.headers, completion)
 
-    def _new_client(self, values: Mapping[str, SecretValue]) -> openai.AsyncOpenAI:
+    def _new_client(self, credentials: Credentials) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=values[self._api_key_env].text if self._api_key_env else "unused",
-            default_headers={header: values[variable].text for header, variable in self._extra_headers_env.items()},
+            base_url=self.base_url,
+            api_key=credentials.key or "unused",
+            default_headers=dict(credentials.headers),
+            max_retries=self._max_retries,
             # A redirect to another host would take the extra headers along.
             http_client=openai.DefaultAsyncHttpxClient(
                 follow_redirects=False,
-                timeout=openai.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self._timeout)),
+                timeout=openai.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self.timeout)),
             ),
         )
-
-
-class _Connection:
-    """The real client for one set of secret versions; closed once it is replaced and its last request has ended."""
-
-    def __init__(
-        self, client: openai.AsyncOpenAI, versions: tuple[str, ...], values: Mapping[str, SecretValue]
-    ) -> None:
-        self.client = client
-        self.versions = versions
-        self.secrets = tuple(value.text for value in values.values())
-        self._requests = 0
-        self._replaced = False
-
-    @asynccontextmanager
-    async def lease(self) -> AsyncIterator[_Connection]:
-        self._requests += 1
-        try:
-            yield self
-        finally:
-            self._requests -= 1
-            await self._close_if_done()
-
-    async def retire(self) -> None:
-        self._replaced = True
-        await self._close_if_done()
-
-    async def _close_if_done(self) -> None:
-        if self._replaced and not self._requests:
-            await self.client.close()
 
 
 async def _watched(chunks: Any, told: ModelAnswers, leases: AsyncExitStack) -> AsyncIterator[Any]:

@@ -39,6 +39,10 @@ class SecretError(EnvironmentFault):
     """Raised when a secret cannot be used; names the secret and the role, never a value."""
 
 
+class NoValueError(SecretError):
+    """Raised when a secret does not exist, has no value yet, or an empty one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretValue:
     """A secret's value and the version that it is; the value never shows in a representation."""
@@ -75,6 +79,7 @@ class SecretStore:
         self._client: Any = None
         self._client_lock = threading.Lock()
         self._values: dict[str, tuple[float, SecretValue]] = {}
+        self._absent: dict[str, float] = {}
         self._reads: dict[str, Future[SecretValue]] = {}
         self._reads_lock = threading.Lock()
         # Starts no thread before the first read.
@@ -119,9 +124,35 @@ class SecretStore:
         names = list(dict.fromkeys(variables))
         return dict(zip(names, await asyncio.gather(*map(self.get, names)), strict=True))
 
+    async def get_all_present(self, variables: Iterable[str]) -> dict[str, SecretValue]:
+        """Gives the current values of those variables' secrets that have one.
+
+        Args:
+            variables: Names of the variables.
+
+        Returns:
+            The values by variable.
+
+        Raises:
+            SecretError: A secret cannot be read, for any other reason than that it has no value.
+        """
+        names = list(dict.fromkeys(variables))
+        values = await asyncio.gather(*map(self._get_if_present, names))
+        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
     def forget(self, variable: str) -> None:
         """Makes the next request read this variable's secret again."""
         self._values.pop(variable, None)
+        self._absent.pop(variable, None)
+
+    async def _get_if_present(self, variable: str) -> SecretValue | None:
+        if self._clock() < self._absent.get(variable, 0.0):
+            return None
+        try:
+            return await self.get(variable)
+        except NoValueError:
+            self._absent[variable] = self._clock() + CACHE_SECONDS
+            return None
 
     def _shared_read(self, variable: str) -> Future[SecretValue]:
         with self._reads_lock:
@@ -168,9 +199,8 @@ class SecretStore:
         mend = _MENDS.get(code, "see the secret in Secrets Manager")
         if code == "AccessDeniedException" and "KMS" in said:
             mend = _DECRYPT
-        return SecretError(
-            f"Secret {self.name_of(variable)} cannot be read by {who} ({code}): {self._told(variable, mend)}."
-        )
+        kind = NoValueError if code == "ResourceNotFoundException" else SecretError
+        return kind(f"Secret {self.name_of(variable)} cannot be read by {who} ({code}): {self._told(variable, mend)}.")
 
     def _checked(self, variable: str, text: object) -> str:
         """Refuses what can never be a key before a client turns it into a bare "Connection error."."""
@@ -184,7 +214,8 @@ class SecretStore:
             wrong = "holds a line break, a control character or a character outside ASCII"
         if wrong:
             mend = self._told(variable, f"set it again with {_SET}")
-            raise SecretError(f"Secret {self.name_of(variable)} {wrong}: {mend}.")
+            kind = NoValueError if isinstance(text, str) and not trimmed else SecretError
+            raise kind(f"Secret {self.name_of(variable)} {wrong}: {mend}.")
         return trimmed
 
     def _told(self, variable: str, mend: str) -> str:

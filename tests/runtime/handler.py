@@ -14,7 +14,7 @@ from agent_runtime.blueprint import Blueprint
 from agent_runtime.bundle import BundledAgent
 from agent_runtime.conversations import Conversations
 from agent_runtime.invocation import AgentService
-from agent_runtime.models import OpenAICompatibleModel
+from agent_runtime.providers.endpoint import EndpointModel
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.server import build_app
 from agent_runtime.settings import RuntimeSettings
@@ -91,9 +91,9 @@ class RunningHandler:
             prefix="strandline/test/", environment="test", client_factory=new_client, clock=clock
         )
         plan = blueprint(model, runtime)
-        source = OpenAICompatibleModel(plan, settings(), self.secrets)
-        self.model_client = source._model._custom_client
-        self.model_client._timeout = timeout
+        source = EndpointModel(plan, settings(), self.secrets)
+        self.model_client = source.client
+        self.model_client.timeout = timeout
         self.conversations = Conversations(maximum_conversations)
         agent = BundledAgent(plan, PROMPT, "1" * 64, "2" * 64)
         self.app = build_app(AgentService(agent, source, self.conversations))

@@ -94,7 +94,7 @@ def test_replaced_client_is_closed_when_its_last_request_ends(handler, endpoint,
     with ThreadPoolExecutor(1) as pool:
         in_flight = pool.submit(handler.ask)
         endpoint.wait_for_requests(1)
-        old = handler.model_client._connection.client
+        old = handler.model_client.clients._current.client
         secrets_manager.put("MODEL_KEY", "sk-new")
         clock.now += CACHE_SECONDS
         handler.ask(session=SESSION[::-1])
@@ -105,17 +105,17 @@ def test_replaced_client_is_closed_when_its_last_request_ends(handler, endpoint,
 
     assert open_while_in_use
     assert old.is_closed()
-    assert not handler.model_client._connection.client.is_closed()
+    assert not handler.model_client.clients._current.client.is_closed()
 
 
 def test_unchanged_version_keeps_the_client(handler, clock):
     handler.ask()
-    first = handler.model_client._connection.client
+    first = handler.model_client.clients._current.client
     clock.now += CACHE_SECONDS
 
     handler.ask()
 
-    assert handler.model_client._connection.client is first
+    assert handler.model_client.clients._current.client is first
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 
 class LightModel(OpenAIModel):
-    """`OpenAIModel` with system prompts as content blocks, cache points in them kept."""
+    """`OpenAIModel` with system prompts as content blocks, cache points in them kept.
 
+    Attributes:
+        caches_tools: Whether the tools' definitions are marked for the provider's cache.
+    """
+
+    caches_tools = False
     _system_blocks: list[SystemContentBlock] | None = None
 
-    async def stream(  # type: ignore[override]
+    async def stream(
         self,
         messages: Messages,
         tool_specs: list[ToolSpec] | None = None,
@@ -59,7 +64,8 @@ class LightModel(OpenAIModel):
     def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
         """Formats the request with the system prompt's blocks."""
         more.setdefault("system_prompt_content", self._system_blocks)
-        return super().format_request(*arguments, **more)
+        request = super().format_request(*arguments, **more)
+        return with_cached_tools(request) if self.caches_tools else request
 
     @classmethod
     def _format_system_messages(
@@ -80,11 +86,25 @@ class LightModel(OpenAIModel):
 
     @classmethod
     def format_request_message_content(cls, content: ContentBlock, **more: Any) -> dict[str, Any]:
-        """Formats a block of a message; an image's media type is in its data URL, and OpenAI knows no `format` beside it."""
+        """Formats a block of a message; OpenAI knows no `format` beside an image's URL, which has it."""
         formatted = super().format_request_message_content(content, **more)
         if "image_url" in formatted:
             formatted["image_url"].pop("format", None)
         return formatted
+
+
+def with_cached_tools(request: dict[str, Any]) -> dict[str, Any]:
+    """Marks the end of the tools' definitions for the provider's cache, as LiteLLM has it.
+
+    Args:
+        request: A request in OpenAI's format; its last tool is marked.
+
+    Returns:
+        The same request.
+    """
+    if request.get("tools"):
+        request["tools"][-1]["cache_control"] = {"type": "ephemeral"}
+    return request
 
 
 def _cache_control(block: SystemContentBlock) -> dict[str, Any]:

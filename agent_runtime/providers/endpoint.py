@@ -1,0 +1,85 @@
+"""Models behind an OpenAI-compatible address: the gateway, somebody's proxy, a server of one's own, OpenAI itself.
+
+Two libraries speak to it, Strands' OpenAI client and LiteLLM, and send the same bytes over the same connection. The
+light one is the default: LiteLLM takes three seconds to import and has nothing to translate here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import EnvironmentFault
+from agent_runtime.openai_client import OpenAICompatibleClient
+from agent_runtime.providers.source import ReadyModel
+from agent_runtime.providers.wire import model_behind_proxy, parameters_of
+
+if TYPE_CHECKING:
+    from agent_runtime.blueprint import Blueprint
+    from agent_runtime.providers.light_model import LightModel
+    from agent_runtime.secret_store import SecretStore
+    from agent_runtime.settings import RuntimeSettings
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class EndpointModel(ReadyModel):
+    """A model behind an address.
+
+    Attributes:
+        client: The connection; it reads the secrets at each call.
+    """
+
+    def __init__(self, blueprint: Blueprint, settings: RuntimeSettings, secrets: SecretStore) -> None:
+        model = blueprint.model
+        self.client = OpenAICompatibleClient(
+            base_url=_address(blueprint, settings),
+            api_key_env=model.api_key_env or (settings.gateway_key if blueprint.uses_gateway else None),
+            extra_headers_env=model.extra_headers_env,
+            secrets=secrets,
+            timeout=model.timeout_seconds,
+            max_retries=model.num_retries,
+        )
+        uses_litellm = model.provider == "litellm" and not model.uses_light_client
+        super().__init__((_by_litellm if uses_litellm else _by_openai)(blueprint, self.client))
+
+
+def _by_openai(blueprint: Blueprint, client: OpenAICompatibleClient) -> LightModel:
+    from agent_runtime.providers.light_model import LightModel
+
+    model = LightModel(client=client, **_configuration(blueprint))
+    model.caches_tools = blueprint.model.cache_tools == "default"
+    return model
+
+
+def _by_litellm(blueprint: Blueprint, client: OpenAICompatibleClient) -> Any:
+    from agent_runtime.providers.packages import packages_of
+
+    with packages_of("litellm", packages=("litellm",), extra="litellm", dependency_set="litellm"):
+        from agent_runtime.providers.litellm_models import endpoint_model
+
+    return endpoint_model(client, caches_tools=blueprint.model.cache_tools == "default", **_configuration(blueprint))
+
+
+def _configuration(blueprint: Blueprint) -> dict[str, Any]:
+    model = blueprint.model
+    parameters = parameters_of(blueprint)
+    if model.provider == "openai" and model.base_url is None:
+        # OpenAI's own reasoning models refuse the old name; all of its models take the new one.
+        parameters.setdefault("max_completion_tokens", parameters.pop("max_tokens"))
+    return {
+        "model_id": model_behind_proxy(model.model_id),
+        "stream": model.stream,
+        # Both libraries send this as it is. Parameters given in any other way each checks, renames or drops on its own.
+        "params": {"extra_body": parameters},
+    }
+
+
+def _address(blueprint: Blueprint, settings: RuntimeSettings) -> str:
+    if not blueprint.uses_gateway:
+        return blueprint.model.base_url or OPENAI_URL
+    if settings.gateway_url is None:
+        raise EnvironmentFault(
+            "The agent's model is reached through the gateway, and STRANDLINE_GATEWAY_URL is not set: "
+            "deploy the agent together with the environment's gateway."
+        )
+    return f"{settings.gateway_url.rstrip('/')}/v1"

@@ -1,0 +1,197 @@
+"""Strands' LiteLLM model: behind an address, and with the provider that LiteLLM finds by the model's name.
+
+Importing this module imports LiteLLM.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+# LiteLLM reads these at import: without them it loads `.env` files and fetches a price list from the internet.
+os.environ["LITELLM_MODE"] = "PRODUCTION"
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+import litellm
+import openai
+from litellm.integrations.custom_logger import CustomLogger
+from strands.models._openai_errors import classify_openai_error
+from strands.models.litellm import LiteLLMModel
+from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
+
+from agent_runtime.errors import StrandlineError
+from agent_runtime.model_answers import model_answers
+from agent_runtime.providers.light_model import with_cached_tools
+from agent_runtime.providers.refusals import cleaned_refusals
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+
+    from strands.types.streaming import StreamEvent
+
+    from agent_runtime.openai_client import OpenAICompatibleClient
+    from agent_runtime.providers.leases import Credentials, Lease, LeasedClients
+
+# Else it prints an invitation to report a bug, past all logging, whenever a provider refuses.
+litellm.suppress_debug_info = True
+
+
+class _HouseLiteLLMModel(LiteLLMModel):
+    """`LiteLLMModel` that marks the tools for the provider's cache where the blueprint says so."""
+
+    caches_tools = False
+
+    def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
+        """Formats the request, the tools marked."""
+        request = super().format_request(*arguments, **more)
+        return with_cached_tools(request) if self.caches_tools else request
+
+
+class _EndpointModel(_HouseLiteLLMModel):
+    async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
+        """Streams the model's answer; raises what `LightModel` raises."""
+        with _as_the_light_client():
+            async with aclosing(super().stream(*arguments, **more)) as events:
+                async for event in events:
+                    yield event
+
+
+class _NamedModel(_HouseLiteLLMModel):
+    """The model of any provider that LiteLLM knows; key and headers are read at each call."""
+
+    credentials: LeasedClients[Credentials]
+
+    async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
+        """Streams the model's answer."""
+
+        async def run(lease: Lease[Credentials]) -> AsyncGenerator[StreamEvent, None]:
+            with cleaned_refusals(lease.credentials, self.credentials.reader.key_name):
+                async for event in LiteLLMModel.stream(self._with(lease.credentials), *arguments, **more):
+                    yield event
+
+        async with aclosing(self.credentials.stream(run)) as events:
+            async for event in events:
+                yield event
+
+    def _with(self, credentials: Credentials) -> _NamedModel:
+        """A copy for one call, so that two calls with different keys do not meet."""
+        call = copy.copy(self)
+        call.client_args = dict(self.client_args)
+        if credentials.key:
+            call.client_args["api_key"] = credentials.key
+        if credentials.headers:
+            call.client_args["extra_headers"] = dict(credentials.headers)
+        return call
+
+
+def endpoint_model(client: OpenAICompatibleClient, *, caches_tools: bool, **configuration: Any) -> LiteLLMModel:
+    """Makes the model behind an address, as LiteLLM's documentation has it: `custom_llm_provider="openai"`.
+
+    Args:
+        client: The connection, which also has the key and the headers: LiteLLM never sees them.
+        caches_tools: Whether the tools' definitions are marked for the provider's cache.
+        **configuration: Members of Strands' `LiteLLMConfig`.
+
+    Returns:
+        The model.
+    """
+    model = _EndpointModel(
+        client_args={
+            "custom_llm_provider": "openai",
+            "api_base": client.base_url,
+            "api_key": "kept-by-the-client",
+            "client": _LentClient(client),
+            # The connection retries, and hears the endpoint's Retry-After.
+            "num_retries": 0,
+            "max_retries": 0,
+        },
+        **configuration,
+    )
+    model.caches_tools = caches_tools
+    return model
+
+
+def named_model(
+    credentials: LeasedClients[Credentials], *, caches_tools: bool, client_args: dict[str, Any], **configuration: Any
+) -> LiteLLMModel:
+    """Makes the model whose provider LiteLLM finds by its name.
+
+    Args:
+        credentials: Where key and headers come from.
+        caches_tools: Whether the tools' definitions are marked for the provider's cache.
+        client_args: Arguments of LiteLLM's `completion` that hold no secret.
+        **configuration: Members of Strands' `LiteLLMConfig`.
+
+    Returns:
+        The model.
+    """
+    if not any(isinstance(callback, _Listener) for callback in litellm.callbacks):
+        litellm.callbacks.append(_Listener())
+    model = _NamedModel(client_args=client_args, **configuration)
+    model.credentials, model.caches_tools = credentials, caches_tools
+    return model
+
+
+class _LentClient(openai.AsyncOpenAI):
+    """What LiteLLM takes for its OpenAI client: the calls go over the connection that the light client uses too."""
+
+    def __init__(self, client: OpenAICompatibleClient) -> None:
+        super().__init__(base_url=client.base_url, api_key="kept-by-the-client")
+        self._lender = client
+
+    @property
+    def chat(self) -> Any:
+        return self._lender
+
+
+class _Listener(CustomLogger):
+    """Hears what a provider tells of its answers besides their text."""
+
+    async def async_post_call_success_deployment_hook(self, request_data: Any, response: Any, call_type: Any) -> None:
+        """Hears a whole answer."""
+        _note(response)
+        told = model_answers.get()
+        if told:
+            told.add_cost(getattr(response, "usage", None))
+
+    async def async_post_call_streaming_deployment_hook(
+        self, request_data: Any, response_chunk: Any, call_type: Any
+    ) -> None:
+        """Hears a chunk of a streamed answer."""
+        _note(response_chunk)
+
+
+def _note(answer: Any) -> None:
+    told = model_answers.get()
+    if told is None:
+        return
+    hidden = getattr(answer, "_hidden_params", None) or {}
+    prefix = "llm_provider-"
+    headers = {name.removeprefix(prefix): value for name, value in (hidden.get("additional_headers") or {}).items()}
+    told.headers = {name: value for name, value in headers.items() if name.startswith("x-litellm-")}
+    told.note_model(getattr(answer, "model", None))
+
+
+@contextmanager
+def _as_the_light_client() -> Iterator[None]:
+    """Raises what the connection raised, where LiteLLM has wrapped it, in the classes that Strands' agent knows."""
+    try:
+        yield
+    except Exception as error:
+        raise _of_the_connection(error) from None
+
+
+def _of_the_connection(error: Exception) -> Exception:
+    step: BaseException | None = error
+    while step is not None:
+        if isinstance(step, StrandlineError):
+            return step
+        if isinstance(step, openai.OpenAIError) and type(step).__module__.startswith("openai"):
+            kind = classify_openai_error(step)
+            if kind == "throttling":
+                return ModelThrottledException(str(step))
+            return ContextWindowOverflowException(str(step)) if kind else cast("Exception", step)
+        step = step.__cause__ or step.__context__
+    return error

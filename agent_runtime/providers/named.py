@@ -1,0 +1,62 @@
+"""Models whose provider LiteLLM finds by the model's name, a LiteLLM proxy by `litellm_proxy/` among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.providers.leases import CredentialReader, Credentials, LeasedClients
+from agent_runtime.providers.packages import packages_of
+from agent_runtime.providers.source import ReadyModel
+from agent_runtime.providers.wire import PROXY_PARAMETER, parameters_of
+
+if TYPE_CHECKING:
+    from agent_runtime.blueprint import Blueprint, Model
+    from agent_runtime.secret_store import SecretStore
+
+# To LiteLLM a note for its own log, which it does not send; to the author of a blueprint a parameter like any other.
+_KEPT_BACK = "metadata"
+
+
+class NamedModel(ReadyModel):
+    """A model by LiteLLM, without an address of ours."""
+
+    def __init__(self, blueprint: Blueprint, secrets: SecretStore) -> None:
+        with packages_of("litellm", packages=("litellm",), extra="litellm", dependency_set="litellm"):
+            from agent_runtime.providers.litellm_models import named_model
+
+        model = blueprint.model
+        parameters = parameters_of(blueprint)
+        if _KEPT_BACK in parameters:
+            parameters["extra_body"] = {_KEPT_BACK: parameters.pop(_KEPT_BACK)}
+        super().__init__(
+            named_model(
+                LeasedClients(
+                    CredentialReader(secrets, model.api_key_env, model.extra_headers_env), _as_they_are, _nothing
+                ),
+                caches_tools=model.cache_tools == "default",
+                client_args=_client_arguments(model),
+                model_id=model.model_id,
+                stream=model.stream,
+                params=parameters,
+            )
+        )
+
+
+def _client_arguments(model: Model) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if model.timeout_seconds is not None:
+        arguments["timeout"] = model.timeout_seconds
+    if model.num_retries is not None:
+        # Either name alone leaves the retries of some of its clients on.
+        arguments |= {"num_retries": model.num_retries, "max_retries": 0}
+    if model.params.get(PROXY_PARAMETER):
+        arguments[PROXY_PARAMETER] = True
+    return arguments
+
+
+def _as_they_are(credentials: Credentials) -> Credentials:
+    return credentials
+
+
+async def _nothing(_: Credentials) -> None:
+    """LiteLLM keeps its connections, by key, and closes those that have been idle for an hour."""
