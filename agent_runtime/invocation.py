@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,21 +11,26 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agent_runtime.failures import BadRequestError, NoAnswerError
 from agent_runtime.model_answers import ModelAnswers, model_answers
+from agent_runtime.structured_output import Ending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from strands import Agent
     from strands.types.content import Messages
+    from strands.types.exceptions import StructuredOutputException
 
     from agent_runtime.bundle import BundledAgent
     from agent_runtime.conversations import Conversations
     from agent_runtime.models import ModelSource
+    from agent_runtime.structured_output import StructuredOutput
+    from agent_runtime.tools import ToolBox
 
 MAXIMUM_PROMPT_CHARACTERS = 1_000_000
 
 _CUT_AT_MAX_TOKENS = "max_tokens"
 _OUT_OF_TURNS = "limit_turns"
+_ANSWERED = "end_turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +72,50 @@ class Prompt:
         return cls(text=text, stream=stream)
 
 
+@dataclass(slots=True)
+class _Run:
+    """What Strands tells at the end of a run."""
+
+    stop_reason: str = ""
+    structured: object = None
+    refusal: StructuredOutputException | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class _Ending:
-    """How the agent came to its end."""
+class _Outcome:
+    """What the caller gets of a run."""
 
     stop_reason: str
     content: list[Any]
+    structured: Any
     usage: Mapping[str, Any]
 
 
 class AgentService:
-    """The agent of this process, for all of its sessions."""
+    """The agent of this process, for all of its sessions.
 
-    def __init__(self, agent: BundledAgent, source: ModelSource, conversations: Conversations) -> None:
+    Args:
+        agent: What the bundle says.
+        source: Gives the model.
+        conversations: The sessions.
+        tools: What the agent may use.
+        output: What its answers must fit.
+    """
+
+    def __init__(
+        self,
+        agent: BundledAgent,
+        source: ModelSource,
+        conversations: Conversations,
+        *,
+        tools: ToolBox | None = None,
+        output: StructuredOutput | None = None,
+    ) -> None:
         self._agent = agent
         self._source = source
         self._conversations = conversations
+        self._tools = tools
+        self._output = output
 
     async def events(self, prompt: Prompt, session_id: str) -> AsyncGenerator[dict[str, Any]]:
         """Runs the agent on one prompt.
@@ -97,35 +131,46 @@ class AgentService:
         Raises:
             StrandlineError: The agent cannot answer; the conversation is as it was before.
         """
-        from strands.types.agent import Limits
-        from strands.types.exceptions import MaxTokensReachedException
-
         started = time.perf_counter()
         told = ModelAnswers()
         model_answers.set(told)
-        limits = Limits(turns=self._agent.blueprint.runtime.max_iterations)
+        run = _Run()
         async with self._conversations.turn(session_id) as messages:
             agent = await self._new_agent(messages)
-            stop_reason = ""
-            try:
-                happenings = cast("AsyncGenerator[Any]", agent.stream_async(prompt.text, limits=limits))
-                async with aclosing(happenings):
-                    async for happening in happenings:
-                        if "event" in happening:
-                            yield {"event": _plain(happening["event"])}
-                        if "result" in happening:
-                            stop_reason = happening["result"].stop_reason
-            except MaxTokensReachedException:
-                # Strands calls it a failure; its caller has a text that ends early, and is told so.
-                stop_reason = _CUT_AT_MAX_TOKENS
-            ending = self._ending(agent, stop_reason)
-        yield self._answer(ending, told, session_id, started)
+            async with aclosing(self._happenings(agent, prompt, run)) as happenings:
+                async for happening in happenings:
+                    yield {"event": _plain(happening)}
+            outcome = self._outcome(agent, run)
+        yield self._answer(outcome, told, session_id, started)
+
+    async def _happenings(self, agent: Agent, prompt: Prompt, run: _Run) -> AsyncGenerator[Any]:
+        """Runs the agent, gives its stream events and notes how it ends."""
+        from strands.types.agent import Limits
+        from strands.types.exceptions import MaxTokensReachedException, StructuredOutputException
+
+        limits = Limits(turns=self._agent.blueprint.runtime.max_iterations)
+        model = self._output.model if self._output else None
+        stream = agent.stream_async(prompt.text, limits=limits, structured_output_model=model)
+        try:
+            async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
+                async for happening in happenings:
+                    if "event" in happening:
+                        yield happening["event"]
+                    if "result" in happening:
+                        run.stop_reason = happening["result"].stop_reason
+                        run.structured = happening["result"].structured_output
+        except MaxTokensReachedException:
+            # Strands calls it a failure; its caller has a text that ends early, and is told so.
+            run.stop_reason = _CUT_AT_MAX_TOKENS
+        except StructuredOutputException as error:
+            run.refusal = error
 
     async def _new_agent(self, messages: Messages) -> Agent:
         from strands import Agent
 
-        return Agent(
+        agent = Agent(
             model=await self._source.current(),
+            tools=[*await self._tools.tools()] if self._tools else None,
             messages=messages,
             system_prompt=self._agent.prompt,
             callback_handler=None,
@@ -134,9 +179,19 @@ class AgentService:
             name=self._agent.blueprint.name,
             agent_id=self._agent.blueprint.id,
         )
+        for equipment in (self._tools, self._output):
+            if equipment:
+                equipment.attach(agent)
+        return agent
 
-    def _ending(self, agent: Agent, stop_reason: str) -> _Ending:
-        last = agent.messages[-1]
+    def _outcome(self, agent: Agent, run: _Run) -> _Outcome:
+        last, stop_reason = agent.messages[-1], run.stop_reason
+        usage = agent.event_loop_metrics.accumulated_usage
+        if self._output:
+            structured = self._output.result(agent, run.structured, Ending(stop_reason, run.refusal))
+            # To who reads texts only, the answer is its JSON; the model's call of a tool is no answer.
+            content = [{"text": json.dumps(structured, ensure_ascii=False)}]
+            return _Outcome(_ANSWERED, content, structured, usage)
         if stop_reason == _OUT_OF_TURNS:
             turns = self._agent.blueprint.runtime.max_iterations
             raise NoAnswerError(
@@ -144,22 +199,23 @@ class AgentService:
             )
         if last["role"] != "assistant" or not last["content"]:
             raise NoAnswerError(f"The model ended without an answer ({stop_reason or 'it gave no reason'}).")
-        return _Ending(stop_reason, _plain(last["content"]), agent.event_loop_metrics.accumulated_usage)
+        return _Outcome(stop_reason, _plain(last["content"]), None, usage)
 
-    def _answer(self, ending: _Ending, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
+    def _answer(self, outcome: _Outcome, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
         # Strands counts nothing as zero; an answer without any token does not exist.
-        known = bool(ending.usage["totalTokens"])
+        known = bool(outcome.usage["totalTokens"])
         members = {"input_tokens": "inputTokens", "output_tokens": "outputTokens", "total_tokens": "totalTokens"}
         return {
-            "result": {"role": "assistant", "content": ending.content},
-            "stop_reason": ending.stop_reason,
-            "structured": None,
+            "result": {"role": "assistant", "content": outcome.content},
+            "stop_reason": outcome.stop_reason,
+            "structured": outcome.structured,
+            "schema": self._output.told if self._output else None,
             "agent": self._agent.blueprint.id,
             "version": self._agent.blueprint.version,
             "bundle": self._agent.sha256,
             "session_id": session_id,
             "model": {"requested": self._agent.blueprint.model.model_id, "answered": told.model},
-            "usage": {name: ending.usage[member] if known else None for name, member in members.items()},
+            "usage": {name: outcome.usage[member] if known else None for name, member in members.items()},
             "cost_usd": told.cost_usd,
             "latency_ms": round((time.perf_counter() - started) * 1000, 1),
         }

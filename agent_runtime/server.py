@@ -19,6 +19,8 @@ from agent_runtime.invocation import AgentService, Prompt
 from agent_runtime.models import build_model_source
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
+from agent_runtime.structured_output import build_structured_output
+from agent_runtime.tools import build_toolbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -96,13 +98,15 @@ def build_service(settings: RuntimeSettings) -> AgentService:
         client_factory=lambda: new_client("secretsmanager"),
     )
     source = build_model_source(agent.blueprint, settings, secrets)
+    output = build_structured_output(agent)
+    tools = build_toolbox(agent.blueprint, secrets, reserved=[output.schema.name] if output else [])
     # Imported now, so that the snapshot holds it and no request waits for it.
     import strands  # noqa: F401
 
     logger.info(
         "agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256
     )
-    return AgentService(agent, source, Conversations())
+    return AgentService(agent, source, Conversations(), tools=tools, output=output)
 
 
 def quiet_libraries() -> None:

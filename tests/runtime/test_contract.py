@@ -25,6 +25,7 @@ def test_json_answer_has_the_shape_that_clients_parse(handler, endpoint):
         "result": {"role": "assistant", "content": [{"text": "High water at six."}]},
         "stop_reason": "end_turn",
         "structured": None,
+        "schema": None,
         "agent": "tide",
         "version": "1.2.3",
         "bundle": "2" * 64,

@@ -1,0 +1,125 @@
+"""How a server of tools is reached: streamable HTTP with headers from secrets, or a process beside the agent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from agent_runtime.user_code import ROOT, USER_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from agent_runtime.blueprint_blocks import McpServer
+    from agent_runtime.secret_store import SecretStore
+
+CONNECT_SECONDS = 10.0
+
+_REFUSED = (401, 403)
+_PYTHON = ("python", "python3")
+
+
+class HeaderTransport(httpx2.AsyncHTTPTransport):
+    """Puts the current values of secrets into each request, and lets no request leave the server's origin.
+
+    Below the client on purpose: a redirect copies the headers that the client knows, and these it never sees.
+
+    Args:
+        url: Address of the server.
+        headers: Header to the variable whose secret holds its value.
+        secrets: Where the values come from.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], secrets: SecretStore) -> None:
+        super().__init__()
+        self._origin = _origin(httpx2.URL(url))
+        self._headers = headers
+        self._secrets = secrets
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends a request; once more with values read anew when the server refuses the cached ones."""
+        if _origin(request.url) != self._origin:
+            raise httpx2.UnsupportedProtocol("the server redirects to another host", request=request)
+        response = await self._send(request)
+        if response.status_code in _REFUSED and self._headers:
+            await response.aclose()
+            for variable in self._headers.values():
+                self._secrets.forget(variable)
+            response = await self._send(request)
+        return response
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        values = await self._secrets.get_all(self._headers.values())
+        headers = request.headers.copy()
+        headers.update({header: values[variable].text for header, variable in self._headers.items()})
+        # A request of its own: the client's, which it keeps in its answers and errors, holds no secret.
+        own = httpx2.Request(
+            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+        return await super().handle_async_request(own)
+
+
+def transport_of(
+    server: McpServer, secrets: SecretStore, seconds: float, folder: Path = USER_CODE
+) -> Callable[[], AbstractAsyncContextManager[Any]]:
+    """Chooses the transport of a server.
+
+    Args:
+        server: What the blueprint says.
+        secrets: Where the values of headers come from.
+        seconds: Longest wait for an answer.
+        folder: Where the user's code lies.
+
+    Returns:
+        What opens the transport; nothing is opened yet.
+    """
+    return _process(server, folder) if server.command else _http(server, secrets, seconds)
+
+
+def _http(server: McpServer, secrets: SecretStore, seconds: float) -> Callable[[], AbstractAsyncContextManager[Any]]:
+    from mcp.client.streamable_http import streamable_http_client
+
+    url = str(server.url)
+
+    @asynccontextmanager
+    async def open_transport() -> AsyncIterator[Any]:
+        transport = HeaderTransport(url, server.headers_env, secrets)
+        timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds)
+        # Proxies of the environment would take the transport's place.
+        client = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True, trust_env=False)
+        async with client, streamable_http_client(url, http_client=client) as streams:
+            yield streams
+
+    return open_transport
+
+
+def _process(server: McpServer, folder: Path) -> Callable[[], AbstractAsyncContextManager[Any]]:
+    from mcp import StdioServerParameters, stdio_client
+
+    program, *arguments = server.command
+    parameters = StdioServerParameters(
+        command=sys.executable if program in _PYTHON else program,
+        args=arguments,
+        # Added to the few variables that `mcp` hands on: the role's credentials are not among them.
+        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
+        cwd=folder if folder.is_dir() else None,
+    )
+    # What it writes to its standard error goes nowhere: servers log requests there.
+    return lambda: _quietly(stdio_client, parameters)
+
+
+@asynccontextmanager
+async def _quietly(client: Any, parameters: Any) -> AsyncIterator[Any]:
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - opening it waits for nothing
+        async with client(parameters, errlog=nowhere) as streams:
+            yield streams
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
