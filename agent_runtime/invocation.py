@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.bundle import BundledAgent
     from agent_runtime.conversations import Conversations
-    from agent_runtime.models import ModelSource
+    from agent_runtime.providers.source import ModelSource
     from agent_runtime.structured_output import StructuredOutput
     from agent_runtime.tools import ToolBox
 

@@ -16,7 +16,7 @@ from agent_runtime.conversations import Conversations
 from agent_runtime.errors import StrandlineError
 from agent_runtime.failures import Failure, failure_of
 from agent_runtime.invocation import AgentService, Prompt
-from agent_runtime.models import build_model_source
+from agent_runtime.providers import build_model_source
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 from agent_runtime.structured_output import build_structured_output

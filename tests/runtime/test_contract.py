@@ -68,7 +68,7 @@ def test_system_prompt_and_question_reach_the_model(handler, endpoint):
     handler.ask("When is high water?")
 
     roles = [(message["role"], message["content"]) for message in endpoint.requests[0].body["messages"]]
-    assert roles[0] == ("system", PROMPT)
+    assert roles[0] == ("system", [{"type": "text", "text": PROMPT}])
     assert roles[1][0] == "user"
     assert "When is high water?" in str(roles[1][1])
 
