@@ -119,6 +119,7 @@ def test_an_agent_whose_model_no_one_serves_is_told_at_synth(tmp_path):
     (tmp_path / "agents" / "other.yaml").write_text(other)
     settings = load_gateway(REPOSITORY / "blueprints" / "gateway.yaml")
     (problem,) = find_unserved(load_blueprints(tmp_path), settings)
-    assert (problem.file, problem.line, problem.path) == (str(file), 8, "model.model_id")
+    line = next(number for number, text in enumerate(agent.splitlines(), start=1) if "model_id" in text)
+    assert (problem.file, problem.line, problem.path) == (str(file), line, "model.model_id")
     assert problem.message == "the gateway serves no model 'dmeo'"
     assert problem.hint == "did you mean demo? allowed: demo; or add it to gateway.yaml"
