@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from agent_runtime.blueprint_blocks import Budget, Check, Observability, Thinking, Tool, ToolGateway
 from agent_runtime.blueprint_rules import (
@@ -40,9 +40,9 @@ from agent_runtime.blueprint_rules import (
     Protocol,
     SchemaRef,
 )
-from agent_runtime.cross_rules import agent_faults, model_faults, runtime_faults
+from agent_runtime.cross_rules import AGENT_RULES, MODEL_RULES, runtime_faults
 from agent_runtime.rules import EnvName, Line, SemVer, Text, VariableName, VariableValue
-from agent_runtime.strict import StrictModel, raise_broken
+from agent_runtime.strict import Rules, StrictModel
 
 __all__ = ["GATEWAY", "Blueprint", "Model", "normalise_id"]
 
@@ -64,6 +64,8 @@ def normalise_id(agent_id: str) -> str:
 
 class Model(StrictModel):
     """Which model answers, and how it is reached."""
+
+    RULES: ClassVar[Rules] = MODEL_RULES
 
     provider: Provider = Field(
         default="bedrock",
@@ -134,11 +136,6 @@ class Model(StrictModel):
         description="Times that a failed call is made again; its client's when left out.",
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(model_faults(self))
-        return self
-
     @property
     def uses_light_client(self) -> bool:
         """Whether the model is reached by Strands' OpenAI client and LiteLLM need not be packaged."""
@@ -150,6 +147,8 @@ class Model(StrictModel):
 
 class Runtime(StrictModel):
     """Where and within which limits the agent runs."""
+
+    RULES: ClassVar[Rules] = (runtime_faults,)
 
     type: Literal["agentcore"] = Field(
         default="agentcore", examples=["agentcore"], description="Amazon Bedrock AgentCore Runtime."
@@ -197,11 +196,6 @@ class Runtime(StrictModel):
         description="Variables of the runtime, also for ${VAR}; they win over the environment's. Never secrets.",
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(runtime_faults(self))
-        return self
-
 
 class ExecutionModes(StrictModel):
     """Where the agent may be deployed. A new agent is for simulation only, until its author says more."""
@@ -213,6 +207,8 @@ class ExecutionModes(StrictModel):
 
 class Blueprint(StrictModel):
     """One agent."""
+
+    RULES: ClassVar[Rules] = AGENT_RULES
 
     id: BlueprintId = Field(
         examples=["hello"],
@@ -276,11 +272,6 @@ class Blueprint(StrictModel):
         "single values replace.",
     )
     tags: Lines = Field(default=(), examples=["[demo]"], description="Words to find the agent by.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(agent_faults(self))
-        return self
 
     @property
     def uses_gateway(self) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from agent_runtime.blueprint_rules import (
     BuiltinName,
@@ -22,7 +22,7 @@ from agent_runtime.blueprint_rules import (
 )
 from agent_runtime.cross_rules import budget_faults, check_faults, protection_faults, tool_faults
 from agent_runtime.rules import EnvName, Line, Text, VariableValue
-from agent_runtime.strict import StrictModel, raise_broken
+from agent_runtime.strict import Rules, StrictModel
 
 
 class Thinking(StrictModel):
@@ -66,6 +66,8 @@ class McpServer(StrictModel):
 class Tool(StrictModel):
     """One tool, or one server of tools: exactly one of python, builtin and mcp."""
 
+    RULES: ClassVar[Rules] = (tool_faults,)
+
     python: PythonRef | None = Field(
         default=None,
         examples=["weather:forecast"],
@@ -79,11 +81,6 @@ class Tool(StrictModel):
         examples=["{url: https://tools.example.com/mcp, allow: [search]}"],
         description="A server of tools.",
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(tool_faults(self))
-        return self
 
 
 class ToolGateway(StrictModel):
@@ -99,6 +96,8 @@ class ToolGateway(StrictModel):
 
 class DataProtection(StrictModel):
     """What keeps personal data from the model and from the answer."""
+
+    RULES: ClassVar[Rules] = (protection_faults,)
 
     provider: Literal["bedrock", "presidio", "none"] = Field(
         default="none",
@@ -129,11 +128,6 @@ class DataProtection(StrictModel):
         default="mask", examples=["block"], description="mask replaces what is found, block refuses the whole text."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(protection_faults(self))
-        return self
-
 
 class Observability(StrictModel):
     """What can be seen of the agent, and what must not be."""
@@ -154,6 +148,8 @@ class Observability(StrictModel):
 
 class Check(StrictModel):
     """A prompt and what its answer must be, for the gate of a release."""
+
+    RULES: ClassVar[Rules] = (check_faults,)
 
     name: CheckName = Field(examples=["greets"], description="Name of the check in reports.")
     prompt: Text = Field(min_length=1, examples=["Say hello."], description="What the agent is asked.")
@@ -177,14 +173,11 @@ class Check(StrictModel):
         default=None, examples=[True], description="Whether the answer must hold no personal data."
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(check_faults(self))
-        return self
-
 
 class Budget(StrictModel):
     """What the agent may spend at the gateway, by the virtual key that is minted for it."""
+
+    RULES: ClassVar[Rules] = (budget_faults,)
 
     max_usd: float | None = Field(
         default=None,
@@ -202,8 +195,3 @@ class Budget(StrictModel):
     models: Tokens = Field(
         default=(), examples=["[demo]"], description="Further models of the gateway that the key opens."
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        raise_broken(budget_faults(self))
-        return self

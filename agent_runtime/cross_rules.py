@@ -1,6 +1,7 @@
 """The rules of a blueprint over several fields: what a provider would silently ignore, and what cannot be together.
 
-Each function gives every fault that it finds, so that one run shows them all.
+Each function gives every fault that it finds, so that one run shows them all. One that looks at a field which is wrong
+by itself is passed over (`agent_runtime.partial`).
 """
 
 from __future__ import annotations
@@ -32,15 +33,6 @@ _CACHES_BY_ITSELF = ("openai", "vertex")
 _TAKES_CACHE_KEY = ("openai", "litellm")
 _PLAIN_CACHE = ("default", "none")
 _TEMPERATURE_WHILE_THINKING = 1
-
-
-def model_faults(model: Model) -> Iterator[Fault]:
-    """Find what the provider would silently ignore or misunderstand."""
-    yield from _ignored_connection(model)
-    yield from _missing_key(model)
-    yield from _wrong_client(model)
-    yield from _wrong_cache(model)
-    yield from _same_headers(model)
 
 
 def tool_faults(tool: Tool) -> Iterator[Fault]:
@@ -105,18 +97,6 @@ def budget_faults(budget: Budget) -> Iterator[Fault]:
     """Find a budget that limits nothing."""
     if budget.max_usd is None and budget.rpm is None and budget.tpm is None:
         yield Fault("limits nothing", "add max_usd, rpm or tpm")
-
-
-def agent_faults(agent: Blueprint) -> Iterator[Fault]:
-    """Find what two blocks of a blueprint cannot have together."""
-    yield from _out_of_reach(agent)
-    yield from _thinking(agent)
-    yield from _protection_of_model(agent)
-    yield from _secrets_among_variables(agent)
-    yield from _overlays(agent)
-    yield from _twice(agent)
-    if agent.budget and not agent.uses_gateway:
-        yield Fault("budget has no effect without base_url: gateway, which counts", "remove it", ("budget",))
 
 
 def _default(protection: DataProtection, name: str) -> object:
@@ -249,3 +229,18 @@ def _twice(agent: Blueprint) -> Iterator[Fault]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield Fault("two checks have this name", "give one of them another", ("checks", index, "name"))
+
+
+def _idle_budget(agent: Blueprint) -> Iterator[Fault]:
+    if agent.budget and not agent.uses_gateway:
+        yield Fault("budget has no effect without base_url: gateway, which counts", "remove it", ("budget",))
+
+
+MODEL_RULES = (_ignored_connection, _missing_key, _wrong_client, _wrong_cache, _same_headers)
+"""What a provider would silently ignore or misunderstand."""
+
+AGENT_RULES = (
+    *(_out_of_reach, _thinking, _protection_of_model, _secrets_among_variables, _overlays, _twice),
+    _idle_budget,
+)
+"""What two blocks of a blueprint cannot have together."""

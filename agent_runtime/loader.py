@@ -84,7 +84,7 @@ def load_blueprint(path: Path) -> LoadedBlueprint:
         InputError: The blueprint or its prompt is at fault; carries every problem.
     """
     folder = path.parent
-    return _load(read_yaml_inside(folder, path.name), References(folder.parent))
+    return load_document(read_yaml_inside(folder, path.name), References(folder.parent))
 
 
 def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
@@ -106,7 +106,7 @@ def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
     for name in _agent_files(root):
         try:
             documents.append(read_yaml_inside(root, AGENTS, name))
-            loaded.append(_load(documents[-1], references))
+            loaded.append(load_document(documents[-1], references))
         except InputError as error:
             problems += error.problems
     problems += _clashes(documents)
@@ -115,7 +115,19 @@ def load_blueprints(root: Path) -> tuple[LoadedBlueprint, ...]:
     return tuple(sorted(loaded, key=lambda agent: agent.blueprint.id))
 
 
-def _load(document: Document, references: References) -> LoadedBlueprint:
+def load_document(document: Document, references: References) -> LoadedBlueprint:
+    """Load one agent from a document that was read already.
+
+    Args:
+        document: The blueprint's file.
+        references: The files that it may name.
+
+    Returns:
+        The agent.
+
+    Raises:
+        InputError: The blueprint, one of its overlays or a file that it names is at fault; carries every problem.
+    """
     try:
         loaded = _load_base(document, references)
     except InputError as error:

@@ -113,7 +113,7 @@ class PromptFolder:
         file = str(self._folder / (ref + _SUFFIX))
         content = decode_utf8(read_inside(self._folder, ref + _SUFFIX, limit=MAX_PROMPT_BYTES))
         matter, text = _split(content)
-        front = validate(FrontMatter, parse_yaml(matter.encode(), file)) if matter.strip() else FrontMatter()
+        front = validate(FrontMatter, parse_yaml(matter.encode(), file)) if _says_something(matter) else FrontMatter()
         if not text.strip():
             raise FileFault("the file is empty", "write the prompt")
         for name in front.variables:
@@ -140,6 +140,10 @@ def _split(content: str) -> tuple[str, str]:
         if line.rstrip() == _FENCE:
             return "\n" + "".join(lines[1:number]), "".join(lines[number + 1 :])
     raise FileFault("the front matter has no end", "close it with a line of three hyphens")
+
+
+def _says_something(matter: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in matter.splitlines())
 
 
 def _check_forms(text: str, names: tuple[str, ...]) -> None:

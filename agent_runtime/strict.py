@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-class StrictModel(BaseModel):
-    """A frozen model that refuses unknown keys and converts nothing."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        # pydantic quotes the input by default, and the input may be a key pasted where its name belongs.
-        hide_input_in_errors=True,
-        # Our fields are called model and model_id, which pydantic would warn of.
-        protected_namespaces=(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +25,32 @@ class Fault:
     at: tuple[str | int, ...] = ()
 
 
+Rules = tuple[Callable[[Any], Iterable[Fault]], ...]
+
+
+class StrictModel(BaseModel):
+    """A frozen model that refuses unknown keys and converts nothing."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        # pydantic quotes the input by default, and the input may be a key pasted where its name belongs.
+        hide_input_in_errors=True,
+        # Our fields are called model and model_id, which pydantic would warn of.
+        protected_namespaces=(),
+    )
+
+    RULES: ClassVar[Rules] = ()
+    """Rules over several fields. All faults of all rules are told; pydantic itself would stop at the first."""
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        if found := [fault for rule in self.RULES for fault in rule(self)]:
+            raise _error(found)
+        return self
+
+
 def broken_rule(message: str, hint: str, *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
     """Make the error that a validator raises: what is wrong, and how to mend it.
 
@@ -53,19 +63,6 @@ def broken_rule(message: str, hint: str, *, at: tuple[str | int, ...] = ()) -> P
         An error whose context carries the fault, for `agent_runtime.validation` to show.
     """
     return _error([Fault(message, hint, at)])
-
-
-def raise_broken(faults: Iterable[Fault]) -> None:
-    """Raise one error for all faults that a model's rules found; pydantic itself would stop at the first.
-
-    Args:
-        faults: What the rules found; nothing happens when that is nothing.
-
-    Raises:
-        PydanticCustomError: There is a fault. Its context carries them all.
-    """
-    if found := list(faults):
-        raise _error(found)
 
 
 def _error(faults: list[Fault]) -> PydanticCustomError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHORT = 3  # letters that an abbreviation such as prod has at least
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Find the known word that a misspelt one is most likely to mean.
@@ -22,7 +24,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     for candidate in words:
         if _one_edit_apart(lowered, candidate.lower().replace("-", "_")):
             return candidate
-    return next(iter(get_close_matches(word, words, n=1)), None)
+    longer = [candidate for candidate in words if len(lowered) >= _SHORT and candidate.startswith(lowered)]
+    return longer[0] if len(longer) == 1 else next(iter(get_close_matches(word, words, n=1)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent_runtime.errors import InputError, Problem
+from agent_runtime.partial import rules_on_valid_fields
 from agent_runtime.quoting import looks_like_secret, shown
 from agent_runtime.schema_walk import choices_at, field_at, known_keys
 from agent_runtime.suggestions import did_you_mean, nearest
@@ -49,8 +50,11 @@ def validate(model: type[ModelT], document: Document, *, later: Mapping[str, str
         validated = model.model_validate(document.data())
     except ValidationError as error:
         translator = _Translator(model, document, later)
-        for details in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        for details in errors:
             problems += translator.problems(details)
+        for fault in rules_on_valid_fields(model, document.data(), [details["loc"] for details in errors]):
+            problems.append(translator.of_fault(fault, fault.at))
     # Where the schema has something to say of a value, that is the better message.
     told = {(problem.line, problem.column) for problem in problems}
     problems += [fault for fault in document.faults if (fault.line, fault.column) not in told]
@@ -71,8 +75,11 @@ class _Translator:
         context = details.get("ctx", {})
         if details["type"] == "broken_rule":
             faults: list[Fault] = context["faults"]
-            return [self._problem("broken_rule", {"fault": fault}, (*details["loc"], *fault.at)) for fault in faults]
+            return [self.of_fault(fault, (*details["loc"], *fault.at)) for fault in faults]
         return [self._problem(details["type"], context, details["loc"])]
+
+    def of_fault(self, fault: Fault, path: Path) -> Problem:
+        return self._problem("broken_rule", {"fault": fault}, path)
 
     def _problem(self, kind: str, context: dict[str, Any], path: Path) -> Problem:
         if path[-1:] == ("[key]",):
