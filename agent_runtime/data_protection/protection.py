@@ -22,8 +22,8 @@ LONGEST_DELAY = 1024
 _OVERLAP = 384
 _SHORTEST_OF_STREAM = 64
 # Nobody waits for the first words of an input, and long segments cost less.
-_SHORTEST_OF_INPUT = 2048
-_LONGEST_OF_INPUT = 4096
+_SHORTEST_OF_INPUT = 1024
+_LONGEST_OF_INPUT = 2048
 _PATTERN_SECONDS = "5"
 
 

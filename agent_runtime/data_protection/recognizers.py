@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import presidio_analyzer.predefined_recognizers as predefined
@@ -10,21 +9,12 @@ from presidio_analyzer import Pattern
 from tldextract import TLDExtract
 
 from agent_runtime.data_protection.entities import MODEL_ENTITIES, RECOGNIZERS
+from agent_runtime.data_protection.phones import WrittenPhoneRecognizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from presidio_analyzer import EntityRecognizer, RecognizerResult
-
-_FEWEST_DIGITS = 7
-# Digits and what a phone number has between them; `x` stands before an extension.
-_NUMBER = re.compile(r"[\d+(][\d+()\[\]./~x\s-]*")
-_DIGIT = re.compile(r"\d")
-# Between a phone number and its extension, as in "extension no. ".
-_LONGEST_LABEL = 16
-_NEEDS_CONTEXT = 0.2
-_SURE_URL = 0.6
-_DATE = re.compile(r"(?<!\d)\d{1,2}\.\d{1,2}\.(?:19|20)\d\d(?!\d)")
+    from presidio_analyzer import EntityRecognizer
 
 
 class OfflineEmailRecognizer(predefined.EmailRecognizer):
@@ -49,57 +39,25 @@ class GroupedCardRecognizer(predefined.CreditCardRecognizer):
     ]
 
 
-class WrittenPhoneRecognizer(predefined.PhoneRecognizer):
-    """Phone numbers as people write them; digits alone, as order numbers have, only next to a word such as call."""
+class MarkedUrlRecognizer(predefined.UrlRecognizer):
+    """Addresses that start with http://, https:// or www.
 
-    # Presidio's without "number", which goes with orders and accounts as well.
-    CONTEXT = [  # noqa: RUF012 - a list in Presidio too
-        *("call", "cell", "cellphone", "contact", "dial", "fax", "mobile", "phone", "reach", "sms", "tel", "telephone"),
-        *("text", "whatsapp", "anrufen", "handy", "mobil", "rufnummer", "telefon", "telefonnummer", "portable"),
-        *("téléphone", "celular", "móvil", "teléfono", "cellulare", "telefono", "telefone", "telefoon"),
+    Presidio's patterns for bare names take README.md and main.py for addresses, `.md` and `.py` being countries, and
+    take seconds for 4 kB of dots.
+    """
+
+    PATTERNS = [  # noqa: RUF012 - a list in Presidio too
+        *(pattern for pattern in predefined.UrlRecognizer.PATTERNS if pattern.name == "Standard Url"),
+        Pattern("www", r"\bwww\d?(?:\.[a-z0-9-]+){2,}(?:/[^\s()<>\"']*)?", 0.6),
     ]
-
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
-        """Finds phone numbers."""
-        candidates = without_short_numbers(text)
-        found = [
-            result
-            for result in super().analyze(candidates, entities, nlp_artifacts)
-            if not _DATE.search(text[result.start : result.end])
-        ]
-        for result in found:
-            if text[result.start : result.end].isdecimal():
-                result.score = _NEEDS_CONTEXT
-        return found
 
 
 _OWN = {
     "CREDIT_CARD": GroupedCardRecognizer,
     "EMAIL_ADDRESS": OfflineEmailRecognizer,
     "PHONE_NUMBER": WrittenPhoneRecognizer,
+    "URL": MarkedUrlRecognizer,
 }
-
-
-def without_short_numbers(text: str) -> str:
-    """Hides numbers of few digits from the search for phone numbers, which is the most expensive one of all.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        A text of the same length.
-    """
-    end_of_long = -_LONGEST_LABEL
-
-    def hide(number: re.Match[str]) -> str:
-        nonlocal end_of_long
-        digits = len(_DIGIT.findall(number.group()))
-        is_extension = number.start() - end_of_long < _LONGEST_LABEL
-        if digits >= _FEWEST_DIGITS:
-            end_of_long = number.end()
-        return number.group() if digits >= _FEWEST_DIGITS or is_extension else _DIGIT.sub("_", number.group())
-
-    return _NUMBER.sub(hide, text)
 
 
 def build_recognizers(entities: Iterable[str], language: str) -> list[EntityRecognizer]:
@@ -128,7 +86,4 @@ def build_recognizers(entities: Iterable[str], language: str) -> list[EntityReco
 def _build(entity: str, language: str) -> EntityRecognizer:
     build = _OWN.get(entity) or getattr(predefined, RECOGNIZERS[entity])
     recognizer: EntityRecognizer = build(supported_language=language)
-    if entity == "URL":
-        # Without a scheme README.md and main.py are URLs to Presidio: .md and .py are countries.
-        recognizer.score_thresholds = {entity: _SURE_URL}
     return recognizer

@@ -4,7 +4,7 @@ import pytest
 
 from agent_runtime.data_protection.findings import Finding, disjoint, within
 from agent_runtime.data_protection.folding import fold
-from agent_runtime.data_protection.recognizers import without_short_numbers
+from agent_runtime.data_protection.phones import without_short_numbers
 from agent_runtime.data_protection.segments import Segmentation, end_of_word
 
 SEGMENTATION = Segmentation(shortest=0, longest=100, overlap=20)

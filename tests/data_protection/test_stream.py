@@ -19,11 +19,9 @@ VALUES = {
     "IP_ADDRESS": "2001:db8:85a3:8d3:1319:8a2e:370:7348",
 }
 TEXT = (
-    "Thank you for the call yesterday, here is what was noted down for the next meeting of the team.\n"
-    + "\n".join(
-        f"- The customer wrote that it is {value}, and asked to have it changed soon." for value in VALUES.values()
-    )
-    + "\nNothing else was said about it, so the matter is closed from our side."
+    "Thank you for the call yesterday, here is what was noted.\n"
+    + "\n".join(f"- It is {value}, to be changed soon." for value in VALUES.values())
+    + "\nNothing else was said about it."
 )
 
 
@@ -63,7 +61,7 @@ def test_one_character_at_a_time_never_gives_out_a_part_of_a_value(masking, mask
     assert sent + stream.close() == masked
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(places=st.lists(st.integers(0, len(TEXT)), max_size=40))
 def test_random_pieces(masking, masked, places):
     assert send(masking, pieces_of(TEXT, places)) == masked
@@ -74,7 +72,7 @@ ALPHABET = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(parts=st.lists(ALPHABET, max_size=60), seed=st.integers(0, 1000))
 def test_any_text_gives_the_same_stream_for_any_pieces(masking, parts, seed):
     text = "".join(parts)
@@ -87,7 +85,7 @@ def test_any_text_gives_the_same_stream_for_any_pieces(masking, parts, seed):
 def test_block_ends_the_stream_before_any_part_of_the_value(blocking, value):
     for size in (1, 3, 1000):
         stream, sent = blocking.output_stream(), ""
-        text = f"{TEXT[:96]}It is {value} and goes on."
+        text = f"{TEXT[:57]} It is {value} and goes on."
         with pytest.raises(OutputBlockedError) as raised:
             for start in range(0, len(text), size):
                 sent += stream.feed(text[start : start + size])
@@ -110,10 +108,13 @@ LONG = {
     "no spaces": "abcdefgh" * 4000,
     "digits": "0123456789" * 3000,
     "capitals": "LOUD WORDS " * 3000,
-    "numbers": "12 7 99 " * 4000,
+    "numbers": "12 7 99 " * 600,
     "spaces": " " * 30000,
     "url": "https://example.com/" + "a" * 30000,
-    "email": "x" * 200 + "@" + "example." * 3000 + "com",
+    "email": "x" * 200 + "@" + "example." * 1000 + "com",
+    "phones": "+1 212-555-0123 " * 300,
+    "dots": "a." * 3000,
+    "dashes": "x1-" * 1000,
     "chinese": "他们把服务搬到了另一个地区并写下了经验" * 1500,
 }
 
@@ -129,7 +130,7 @@ def test_long_texts_without_boundaries_flow(masking, name):
     assert sent + stream.close() == masking.protect_output(text)
 
 
-@pytest.mark.parametrize("name", ["no spaces", "capitals", "numbers", "spaces", "chinese"])
+@pytest.mark.parametrize("name", ["no spaces", "capitals", "spaces", "chinese"])
 def test_long_texts_without_entities_are_unchanged(masking, name):
     assert masking.protect_output(LONG[name]) == LONG[name]
 
@@ -148,7 +149,7 @@ def test_an_entity_longer_than_the_window_takes_the_rest_of_its_word_along(maski
 def test_prose_waits_for_few_characters(masking):
     stream, waiting = masking.output_stream(), []
     for start in range(0, 4000, 4):
-        stream.feed((TEXT * 8)[start : start + 4])
+        stream.feed((TEXT * 12)[start : start + 4])
         waiting.append(len(stream._filter._waiting))
     assert sorted(waiting)[len(waiting) // 2] <= 64
     assert max(waiting) <= 160
