@@ -3,6 +3,7 @@
     toolbox.py       all tools of one agent; what the handler asks
     named_tools.py   `python: module:function` and `builtin: name`, resolved when the process starts
     mcp_server.py    `mcp`: one server, connected at the first request and again after a failure
+    mcp_connection.py the connection itself, Strands' client
     mcp_tool.py      one tool of such a server, as Strands calls it
     mcp_transport.py how a server is reached; puts the secrets into the headers, request by request
     faults.py        what goes wrong, and who hears of it

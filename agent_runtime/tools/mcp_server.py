@@ -16,23 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.tools.faults import ToolsUnavailableError
 from agent_runtime.tools.mcp_tool import McpTool
-from agent_runtime.tools.mcp_transport import transport_of
+from agent_runtime.tools.mcp_transport import route_to
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
     from pathlib import Path
 
-    from strands.tools.mcp import MCPClient
     from strands.types.tools import ToolUse
 
     from agent_runtime.blueprint_blocks import McpServer
     from agent_runtime.secret_store import SecretStore
+    from agent_runtime.tools.mcp_connection import ServerConnection
 
 START_SECONDS = 20
 FRESH_SECONDS = 60.0
 """How long after its last sign of life a connection is taken to stand."""
 
+_FIRST_ERROR = 400
 _BROKE_OFF = (
     "Error: the connection to the tool's server broke off. Whether the call took effect is not known; "
     "the server is connected again at the next call."
@@ -63,8 +64,8 @@ class ToolServer:
         self._secrets = secrets
         self._seconds = seconds
         self._clock = clock
-        self._transport = transport_of(server, secrets, seconds, folder)
-        self._client: MCPClient | None = None
+        self._route = route_to(server, secrets, seconds, folder)
+        self._client: ServerConnection | None = None
         self._tools: list[McpTool] = []
         self._seen = 0.0
         # One thread: connecting waits, and happens once for all who ask. It starts with the first of them.
@@ -165,22 +166,25 @@ class ToolServer:
                 f"The tools of {self.name} cannot be listed ({type(error).__name__})."
             ) from error
 
-    def _connected(self) -> MCPClient:
+    def _connected(self) -> ServerConnection:
         if self._client is None:
-            from strands.tools.mcp import MCPClient
+            from agent_runtime.tools.mcp_connection import ServerConnection
 
-            client = MCPClient(self._transport, startup_timeout=START_SECONDS)
+            client = ServerConnection(self._route.open, startup_timeout=START_SECONDS)
             try:
                 # Without the request's context: the connection outlives the request.
                 Context().run(client.start)
             except Exception as error:
-                raise ToolsUnavailableError(
-                    f"The server of tools {self.name} cannot be reached{_how(error)}."
-                ) from error
+                raise self._unreachable() from error
             self._client = client
         return self._client
 
-    def _check(self, client: MCPClient) -> bool:
+    def _unreachable(self) -> ToolsUnavailableError:
+        status = self._route.status
+        told = f": it answers with HTTP status {status}" if status and status >= _FIRST_ERROR else ""
+        return ToolsUnavailableError(f"The server of tools {self.name} cannot be reached{told}.")
+
+    def _check(self, client: ServerConnection) -> bool:
         if client is not self._client:
             return False
         try:
@@ -190,7 +194,7 @@ class ToolServer:
             return False
         return True
 
-    def _list(self, client: MCPClient) -> None:
+    def _list(self, client: ServerConnection) -> None:
         found: list[Any] = []
         page = client.list_tools_sync()
         found += page
@@ -211,21 +215,7 @@ class ToolServer:
         if client is not None:
             # It says once more that the connection broke.
             with suppress(Exception):
-                client.stop(None, None, None)
-
-
-def _how(error: BaseException) -> str:
-    """What an HTTP status tells, wherever in the groups of exceptions it is; never a text of a library."""
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        step = waiting.pop()
-        if step is None:
-            continue
-        status = getattr(getattr(step, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return f": it answered with HTTP status {status}"
-        waiting += [step.__cause__, *getattr(step, "exceptions", ())]
-    return ""
+                client.stop()
 
 
 def _masked(value: Any, secrets: list[str]) -> Any:

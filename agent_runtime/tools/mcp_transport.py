@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from agent_runtime.user_code import ROOT, USER_CODE
+from agent_runtime.user_code import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from agent_runtime.blueprint_blocks import McpServer
@@ -65,10 +64,81 @@ class HeaderTransport(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(own)
 
 
-def transport_of(
-    server: McpServer, secrets: SecretStore, seconds: float, folder: Path = USER_CODE
-) -> Callable[[], AbstractAsyncContextManager[Any]]:
-    """Chooses the transport of a server.
+class HttpRoute:
+    """A server elsewhere.
+
+    Args:
+        url: Its address.
+        headers: Header to the variable whose secret holds its value.
+        secrets: Where the values come from.
+        seconds: Longest wait for an answer.
+
+    Attributes:
+        status: HTTP status of the last answer; `mcp` keeps it to itself.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], secrets: SecretStore, seconds: float) -> None:
+        self._url = url
+        self._headers = headers
+        self._secrets = secrets
+        self._timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds)
+        self.status: int | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Any]:
+        """Opens the streams of a connection."""
+        from mcp.client.streamable_http import streamable_http_client
+
+        async def note(response: httpx2.Response) -> None:
+            self.status = response.status_code
+
+        self.status = None
+        client = httpx2.AsyncClient(
+            transport=HeaderTransport(self._url, self._headers, self._secrets),
+            timeout=self._timeout,
+            follow_redirects=True,
+            trust_env=False,  # proxies of the environment would take the transport's place
+            event_hooks={"response": [note]},
+        )
+        async with client, streamable_http_client(self._url, http_client=client) as streams:
+            yield streams
+
+
+class ProcessRoute:
+    """A server beside the agent.
+
+    Args:
+        command: Program and arguments.
+        folder: Where the user's code lies.
+    """
+
+    status = None
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._command = command
+        self._folder = folder
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Any]:
+        """Starts the process and opens the streams of a connection."""
+        from mcp import StdioServerParameters, stdio_client
+
+        program, *arguments = self._command
+        parameters = StdioServerParameters(
+            command=sys.executable if program in _PYTHON else program,
+            args=arguments,
+            # Added to the few variables that `mcp` hands on: the role's credentials are not among them.
+            env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(self._folder)])},
+            cwd=self._folder if self._folder.is_dir() else None,
+        )
+        # What it writes to its standard error goes nowhere: servers log requests there.
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - opening it waits for nothing
+            async with stdio_client(parameters, errlog=nowhere) as streams:
+                yield streams
+
+
+def route_to(server: McpServer, secrets: SecretStore, seconds: float, folder: Path) -> HttpRoute | ProcessRoute:
+    """Chooses the way to a server; opens nothing.
 
     Args:
         server: What the blueprint says.
@@ -77,48 +147,11 @@ def transport_of(
         folder: Where the user's code lies.
 
     Returns:
-        What opens the transport; nothing is opened yet.
+        The way.
     """
-    return _process(server, folder) if server.command else _http(server, secrets, seconds)
-
-
-def _http(server: McpServer, secrets: SecretStore, seconds: float) -> Callable[[], AbstractAsyncContextManager[Any]]:
-    from mcp.client.streamable_http import streamable_http_client
-
-    url = str(server.url)
-
-    @asynccontextmanager
-    async def open_transport() -> AsyncIterator[Any]:
-        transport = HeaderTransport(url, server.headers_env, secrets)
-        timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds)
-        # Proxies of the environment would take the transport's place.
-        client = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=True, trust_env=False)
-        async with client, streamable_http_client(url, http_client=client) as streams:
-            yield streams
-
-    return open_transport
-
-
-def _process(server: McpServer, folder: Path) -> Callable[[], AbstractAsyncContextManager[Any]]:
-    from mcp import StdioServerParameters, stdio_client
-
-    program, *arguments = server.command
-    parameters = StdioServerParameters(
-        command=sys.executable if program in _PYTHON else program,
-        args=arguments,
-        # Added to the few variables that `mcp` hands on: the role's credentials are not among them.
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
-        cwd=folder if folder.is_dir() else None,
-    )
-    # What it writes to its standard error goes nowhere: servers log requests there.
-    return lambda: _quietly(stdio_client, parameters)
-
-
-@asynccontextmanager
-async def _quietly(client: Any, parameters: Any) -> AsyncIterator[Any]:
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - opening it waits for nothing
-        async with client(parameters, errlog=nowhere) as streams:
-            yield streams
+    if server.command:
+        return ProcessRoute(server.command, folder)
+    return HttpRoute(str(server.url), server.headers_env, secrets, seconds)
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -1,0 +1,69 @@
+"""A real MCP server over streamable HTTP on a loopback port, behind a check of a key."""
+
+from __future__ import annotations
+
+import threading
+
+import uvicorn
+
+from tests.tools.programs.tide_server import make_server
+
+
+class McpHttpServer:
+    """The server; a context manager.
+
+    Attributes:
+        key: What it wants as X-Api-Key.
+        headers: Headers of every request, names in small letters.
+        redirect: Where every request is sent on to, if anywhere.
+    """
+
+    def __init__(self, key, port=0):
+        self.key = key
+        self.headers = []
+        self.redirect = None
+        self._wanted_port = port
+
+    def __enter__(self):
+        self._app = make_server().streamable_http_app()
+        config = uvicorn.Config(
+            self._guarded,
+            host="127.0.0.1",
+            port=self._wanted_port,
+            log_config=None,
+            lifespan="on",
+            ws="none",
+            interface="asgi3",
+            timeout_graceful_shutdown=1,
+        )
+        socket = config.bind_socket()
+        self.port = socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.should_exit = True
+        self._thread.join()
+
+    async def _guarded(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.headers.append(headers)
+        if self.redirect:
+            await _answer(send, 307, b"", [(b"location", self.redirect.encode())])
+        elif headers.get("x-api-key") != self.key:
+            # As servers do, it quotes what it refuses.
+            await _answer(send, 401, f"the key {headers.get('x-api-key')} is wrong".encode(), [])
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _answer(send, status, body, headers):
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": body})
