@@ -118,19 +118,6 @@ def read_bundle(content: bytes, sha256: str) -> BundledAgent:
     )
 
 
-def source_sha256(agent: LoadedBlueprint) -> str:
-    """Return the hash of what an agent's files say, the same for every environment that its overlays tell apart.
-
-    Args:
-        agent: The agent as loaded, before an environment is chosen.
-
-    Returns:
-        The hash, in hexadecimal.
-    """
-    hashes = {name: one.sha256 for name, one in agent.schemas.items()}
-    return _sha256(_canonical({"blueprint": agent.document.data(), "prompt": agent.prompt, "schemas": hashes}))
-
-
 def _canonical(document: Mapping[str, Any]) -> bytes:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()

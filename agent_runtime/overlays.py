@@ -73,7 +73,7 @@ class EnvironmentView:
         return tuple(self._told(problem) for problem in problems)
 
     def _told(self, problem: Problem) -> Problem:
-        if (problem.line, problem.column) in self._own:
+        if problem.file == self.document.file and (problem.line, problem.column) in self._own:
             path = f"{OVERLAYS}.{self._environment}.{problem.path}".removesuffix(".")
             return replace(problem, path=path)
         return replace(problem, message=f"in {self._environment}: {problem.message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -28,6 +29,7 @@ def field_at(model: type[BaseModel], path: Path) -> FieldInfo | None:
     return parent.model_fields.get(str(path[-1])) if parent else None
 
 
+@lru_cache(maxsize=1024)  # asked for every unknown key of a file, and there may be thousands
 def known_keys(model: type[BaseModel], path: Path) -> tuple[str, ...]:
     """Return the keys that are allowed in the mapping at a path; empty when any are."""
     parent = model_at(model, path)

@@ -46,7 +46,6 @@ KEY = ", api_key_env: KEY"
         (provider("openai", KEY + ", client: litellm"), "", "model.client", "no effect"),
         (BEDROCK + ", client: openai", "", "model.client", "no effect"),
         (DIRECT + ", client: openai", "", "model.client", "no address"),
-        (GATEWAY + ", client: openai, cache_prompt: default", "", "model.client", "sends no cache points"),
         (provider("openai", KEY + ", cache_prompt: default"), "", "model.cache_prompt", "caches by itself"),
         (provider("vertex", KEY + ", cache_tools: default"), "", "model.cache_tools", "caches by itself"),
         (BEDROCK + ", cache_prompt: my-key", "", "model.cache_prompt", "takes no key"),
@@ -162,8 +161,9 @@ def test_a_rule_about_a_wrong_field_is_not_guessed():
         ("", True),
         (", client: openai", True),
         (", client: litellm", False),
-        (", cache_prompt: default", False),
-        (", cache_tools: default", False),
+        (", cache_prompt: default", True),
+        (", cache_tools: default", True),
+        (", client: litellm, cache_prompt: default", False),
     ],
 )
 def test_the_light_client_is_taken_where_it_gives_the_same(more, light):

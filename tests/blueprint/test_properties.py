@@ -1,9 +1,11 @@
 """Whatever a file holds, reading it gives a blueprint or an InputError, and nothing else."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from agent_runtime.blueprint import Blueprint
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.loader import load_blueprint, load_document
+from agent_runtime.quoting import looks_like_secret
 from agent_runtime.references import References
 from agent_runtime.schema_walk import known_keys
 from agent_runtime.validation import validate
@@ -98,3 +101,41 @@ def test_any_change_of_a_valid_file_is_a_blueprint_or_an_input_error(start, leng
         validate(Blueprint, parse_yaml(content, "f.yaml"))
     except InputError as error:
         assert error.problems
+
+
+HEAD = "id: a\nname: A\nversion: 1.0.0\nprompt_ref: hello\n"
+MODEL_LINE = "model: {provider: litellm, model_id: m, temperature: 1, max_tokens: 500%s}\n"
+LARGE = {
+    "thousands of unknown keys": HEAD + "".join(f"a{number}: 1\n" for number in range(4800)),
+    "unknown keys in every overlay": HEAD
+    + "x: &x {model: {"
+    + ",".join(f"a{number}: 1" for number in range(1200))
+    + "}}\nenvironments: {local: *x, simulation: *x, staging: *x, production: *x}\n",
+    "ten thousand wrong items": HEAD + "tags: [" + "5," * 9900 + "5]\n",
+    "thousands of empty tools": HEAD + MODEL_LINE % "" + "tools: [" + "{}," * 9000 + "{}]\n",
+    "a long key": HEAD + "a" * 60_000 + ": 1\n",
+    "a long id": "id: " + "a" * 60_000 + "\n",
+    "a long name of a variable": HEAD + MODEL_LINE % (", api_key_env: " + "A" * 60_000),
+    "a long address": HEAD + MODEL_LINE % (", base_url: https://" + "a." * 30_000),
+    "a long version": "version: 1.0.0-" + "a." * 30_000 + "\n",
+    "one word of text": HEAD + "description: " + "a-" * 30_000 + "\n",
+    "many schemes": HEAD + "description: " + "://" * 20_000 + "\n",
+    "references that never close": HEAD + MODEL_LINE % (", base_url: '" + "${A:-" * 12_000 + "'"),
+    "many brackets": HEAD + "checks: [{name: a, prompt: b, regex: '" + "(" * 250 + ")" * 250 + "'}]\n",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_largest_files_take_a_bounded_time(name):
+    # Processor time: a machine that does other things too is not the file's fault.
+    start = time.process_time()
+    with pytest.raises(InputError):
+        load_document(parse_yaml(LARGE[name].encode(), "f.yaml"), References(REPOSITORY / "blueprints"))
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("text", ["a" * 64_000, "a-" * 32_000, "://" * 20_000, "Bearer" + " " * 60_000, "1" * 64_000])
+def test_looking_for_secrets_takes_time_by_the_length_only(text):
+    start = time.process_time()
+    assert not looks_like_secret(text)
+    assert time.process_time() - start < 0.1

@@ -75,10 +75,10 @@ def expansion(content: bytes) -> None:
 
 
 def one_input(content: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     load(content)
     expansion(content[:512])
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     WORST.count += 1
     WORST.seconds = max(WORST.seconds, took)
     assert took < LIMIT_SECONDS, f"{took:.1f} s"
@@ -92,10 +92,15 @@ def mutate_lines(content: bytes, limit: int, seed: int) -> bytes:
     chance = random.Random(seed)  # noqa: S311 - a fuzzer's choice, no secret
     if chance.random() < BYTES_SHARE:
         return bytes(atheris.Mutate(content, limit))
-    lines = content.splitlines(keepends=True)
-    at = chance.randrange(len(lines) + 1)
-    kept = at + chance.choice((0, 0, 1, 1, 2))
-    return b"".join([*lines[:at], *chance.choices(LINES, k=chance.choice((0, 1, 1, 2))), *lines[kept:]])[:limit]
+    lines = content.splitlines(keepends=True) or [b"\n"]
+    at = chance.randrange(len(lines))
+    fitting = [line for line in LINES if indent(line) == indent(lines[at])] or LINES
+    kept = at + chance.choice((0, 1))
+    return b"".join([*lines[:at], *chance.choices(fitting, k=chance.choice((0, 1, 1))), *lines[kept:]])[:limit]
+
+
+def indent(line: bytes) -> int:
+    return len(line) - len(line.lstrip())
 
 
 if __name__ == "__main__":
