@@ -139,10 +139,7 @@ class Model(StrictModel):
     @property
     def uses_light_client(self) -> bool:
         """Whether the model is reached by Strands' OpenAI client and LiteLLM need not be packaged."""
-        if self.provider != "litellm" or self.base_url is None or self.client == "litellm":
-            return False
-        # The OpenAI client flattens a prompt with cache points into a text (seen on the wire), so it is not taken then.
-        return self.client == "openai" or (self.cache_prompt == "none" and self.cache_tools == "none")
+        return self.provider == "litellm" and self.base_url is not None and self.client != "litellm"
 
 
 class Runtime(StrictModel):

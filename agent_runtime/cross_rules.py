@@ -134,8 +134,6 @@ def _wrong_client(model: Model) -> Iterator[Fault]:
         yield Fault(f"client has no effect with provider {model.provider}", "remove it", ("client",))
     elif model.client == "openai" and not model.base_url:
         yield Fault("client openai has no address to call", "add base_url, or remove client", ("client",))
-    elif model.client == "openai" and "default" in (model.cache_prompt, model.cache_tools):
-        yield Fault("client openai sends no cache points", "remove client, or set client: litellm", ("client",))
 
 
 def _wrong_cache(model: Model) -> Iterator[Fault]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from agent_runtime.failures import BadRequestError, NoAnswerError
+from agent_runtime.limits import MAX_EXECUTION_TIME, MAX_ITERATIONS, STOPPED, OutOfTimeError, within
 from agent_runtime.model_answers import ModelAnswers, model_answers
+from agent_runtime.providers import system_prompt_of
 from agent_runtime.structured_output import Ending
 
 if TYPE_CHECKING:
@@ -74,9 +76,17 @@ class Prompt:
 
 @dataclass(slots=True)
 class _Run:
-    """What Strands tells at the end of a run."""
+    """What Strands tells of a run, until its end.
+
+    Attributes:
+        stop_reason: Why the run ended.
+        said: Text of the message that the model said last, as far as it came.
+        structured: The answer as the schema wants it.
+        refusal: Why there is no such answer.
+    """
 
     stop_reason: str = ""
+    said: str = ""
     structured: object = None
     refusal: StructuredOutputException | None = None
 
@@ -136,11 +146,15 @@ class AgentService:
         model_answers.set(told)
         run = _Run()
         async with self._conversations.turn(session_id) as messages:
+            before = list(messages)
             agent = await self._new_agent(messages)
             async with aclosing(self._happenings(agent, prompt, run)) as happenings:
                 async for happening in happenings:
                     yield {"event": _plain(happening)}
             outcome = self._outcome(agent, run)
+            if outcome.stop_reason in STOPPED:
+                # It ends at a call of a tool or in a sentence, where no provider lets a conversation go on.
+                messages[:] = before
         yield self._answer(outcome, told, session_id, started)
 
     async def _happenings(self, agent: Agent, prompt: Prompt, run: _Run) -> AsyncGenerator[Any]:
@@ -148,13 +162,15 @@ class AgentService:
         from strands.types.agent import Limits
         from strands.types.exceptions import MaxTokensReachedException, StructuredOutputException
 
-        limits = Limits(turns=self._agent.blueprint.runtime.max_iterations)
+        runtime = self._agent.blueprint.runtime
+        limits = Limits(turns=runtime.max_iterations)
         model = self._output.model if self._output else None
         stream = agent.stream_async(prompt.text, limits=limits, structured_output_model=model)
         try:
             async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
-                async for happening in happenings:
+                async for happening in within(happenings, runtime.max_execution_time):
                     if "event" in happening:
+                        run.said = _said(happening["event"], run.said)
                         yield happening["event"]
                     if "result" in happening:
                         run.stop_reason = happening["result"].stop_reason
@@ -164,6 +180,8 @@ class AgentService:
             run.stop_reason = _CUT_AT_MAX_TOKENS
         except StructuredOutputException as error:
             run.refusal = error
+        except OutOfTimeError:
+            run.stop_reason = MAX_EXECUTION_TIME
 
     async def _new_agent(self, messages: Messages) -> Agent:
         from strands import Agent
@@ -172,7 +190,7 @@ class AgentService:
             model=await self._source.current(),
             tools=[*await self._tools.tools()] if self._tools else None,
             messages=messages,
-            system_prompt=self._agent.prompt,
+            system_prompt=system_prompt_of(self._agent.blueprint, self._agent.prompt),
             callback_handler=None,
             # The clients retry, and hear the endpoint's Retry-After; Strands would sleep for two minutes on top.
             retry_strategy=None,
@@ -192,11 +210,9 @@ class AgentService:
             # To who reads texts only, the answer is its JSON; the model's call of a tool is no answer.
             content = [{"text": json.dumps(structured, ensure_ascii=False)}]
             return _Outcome(_ANSWERED, content, structured, usage)
-        if stop_reason == _OUT_OF_TURNS:
-            turns = self._agent.blueprint.runtime.max_iterations
-            raise NoAnswerError(
-                f"The agent has no answer after {turns} calls of the model, the blueprint's runtime.max_iterations."
-            )
+        if stop_reason in (_OUT_OF_TURNS, MAX_EXECUTION_TIME):
+            content = [{"text": run.said}] if run.said else []
+            return _Outcome(MAX_ITERATIONS if stop_reason == _OUT_OF_TURNS else stop_reason, content, None, usage)
         if last["role"] != "assistant" or not last["content"]:
             raise NoAnswerError(f"The model ended without an answer ({stop_reason or 'it gave no reason'}).")
         return _Outcome(stop_reason, _plain(last["content"]), None, usage)
@@ -204,7 +220,10 @@ class AgentService:
     def _answer(self, outcome: _Outcome, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
         # Strands counts nothing as zero; an answer without any token does not exist.
         known = bool(outcome.usage["totalTokens"])
-        members = {"input_tokens": "inputTokens", "output_tokens": "outputTokens", "total_tokens": "totalTokens"}
+        members = {
+            **{"input_tokens": "inputTokens", "output_tokens": "outputTokens", "total_tokens": "totalTokens"},
+            **{"cache_read_tokens": "cacheReadInputTokens", "cache_write_tokens": "cacheWriteInputTokens"},
+        }
         return {
             "result": {"role": "assistant", "content": outcome.content},
             "stop_reason": outcome.stop_reason,
@@ -215,10 +234,17 @@ class AgentService:
             "bundle": self._agent.sha256,
             "session_id": session_id,
             "model": {"requested": self._agent.blueprint.model.model_id, "answered": told.model},
-            "usage": {name: outcome.usage[member] if known else None for name, member in members.items()},
+            "usage": {name: outcome.usage.get(member) if known else None for name, member in members.items()},
             "cost_usd": told.cost_usd,
             "latency_ms": round((time.perf_counter() - started) * 1000, 1),
         }
+
+
+def _said(event: Any, said: str) -> str:
+    """The text of the message that is being said, with this event's part of it."""
+    if "messageStart" in event:
+        return ""
+    return said + str(event.get("contentBlockDelta", {}).get("delta", {}).get("text", ""))
 
 
 def _is_unicode(text: str) -> bool:

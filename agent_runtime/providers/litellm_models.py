@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from contextlib import aclosing, contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 # LiteLLM reads these at import: without them it loads `.env` files and fetches a price list from the internet.
@@ -31,11 +33,16 @@ if TYPE_CHECKING:
 
     from strands.types.streaming import StreamEvent
 
-    from agent_runtime.openai_client import OpenAICompatibleClient
+    from agent_runtime.openai_client import Answer, OpenAICompatibleClient
     from agent_runtime.providers.leases import Credentials, Lease, LeasedClients
 
 # Else it prints an invitation to report a bug, past all logging, whenever a provider refuses.
 litellm.suppress_debug_info = True
+# Else an answer in which a word comes a hundred times in a row, such as the rule of a wide table, is thrown away.
+litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize  # type: ignore[attr-defined]
+
+
+_NEUTRAL_NAME = "model-at-an-address"
 
 
 class _HouseLiteLLMModel(LiteLLMModel):
@@ -50,6 +57,14 @@ class _HouseLiteLLMModel(LiteLLMModel):
 
 
 class _EndpointModel(_HouseLiteLLMModel):
+    def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
+        """Formats the request without the model's id, which the connection fills in.
+
+        By the name LiteLLM would strip `openai/`, turn the system prompt of an `o3` into a user's message, refuse
+        parameters: all of it about OpenAI's own models, none about what the address calls by that name.
+        """
+        return super().format_request(*arguments, **more) | {"model": _NEUTRAL_NAME}
+
     async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
         """Streams the model's answer; raises what `LightModel` raises."""
         with _as_the_light_client():
@@ -102,7 +117,7 @@ def endpoint_model(client: OpenAICompatibleClient, *, caches_tools: bool, **conf
             "custom_llm_provider": "openai",
             "api_base": client.base_url,
             "api_key": "kept-by-the-client",
-            "client": _LentClient(client),
+            "client": _LentClient(client, configuration["model_id"]),
             # The connection retries, and hears the endpoint's Retry-After.
             "num_retries": 0,
             "max_retries": 0,
@@ -137,13 +152,18 @@ def named_model(
 class _LentClient(openai.AsyncOpenAI):
     """What LiteLLM takes for its OpenAI client: the calls go over the connection that the light client uses too."""
 
-    def __init__(self, client: OpenAICompatibleClient) -> None:
+    def __init__(self, client: OpenAICompatibleClient, model_id: str) -> None:
         super().__init__(base_url=client.base_url, api_key="kept-by-the-client")
-        self._lender = client
+
+        async def create(**request: Any) -> Answer:
+            return await client.answer(**request | {"model": model_id})
+
+        calls = SimpleNamespace(with_raw_response=SimpleNamespace(create=create))
+        self._calls = SimpleNamespace(completions=calls)
 
     @property
     def chat(self) -> Any:
-        return self._lender
+        return self._calls
 
 
 class _Listener(CustomLogger):

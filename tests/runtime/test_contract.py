@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.runtime.handler import MODEL_ID, PROMPT, SESSION, events_of, text_of
@@ -31,7 +33,10 @@ def test_json_answer_has_the_shape_that_clients_parse(handler, endpoint):
         "bundle": "2" * 64,
         "session_id": SESSION,
         "model": {"requested": MODEL_ID, "answered": "answered-model"},
-        "usage": {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18},
+        "usage": {
+            **{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18},
+            **{"cache_read_tokens": None, "cache_write_tokens": None},
+        },
         "cost_usd": 0.002,
     }
 
@@ -89,11 +94,36 @@ def test_model_that_always_calls_a_tool_is_stopped_after_max_iterations(serve, e
     handler = serve(runtime={"max_iterations": 3})
     endpoint.script(MODEL_ID, Reply(text="", tool_calls=(ToolCall("lookup", {"word": "tide"}),)))
 
-    answer = handler.invoke({"prompt": "Hello"})
+    answer = handler.ask()
 
     assert len(endpoint.requests) == 3
-    assert (answer.status_code, answer.json()["error"]["type"]) == (502, "no_answer")
-    assert "3 calls" in answer.json()["error"]["message"]
+    assert (answer["stop_reason"], answer["result"]["content"]) == ("max_iterations", [])
+    assert answer["usage"]["total_tokens"] == 3 * 18
+
+
+def test_agent_is_stopped_after_max_execution_time(serve, endpoint):
+    handler = serve(runtime={"max_execution_time": 1})
+    endpoint.script(MODEL_ID, Reply(text="High water comes late", stop_after=3), Reply(text="Six."))
+
+    started = time.monotonic()
+    answer, after = handler.ask("When?"), handler.ask("And now?")
+
+    assert time.monotonic() - started < 10
+    assert (answer["stop_reason"], answer["result"]["content"]) == ("max_execution_time", [{"text": "High water"}])
+    assert (after["stop_reason"], after["result"]["content"]) == ("end_turn", [{"text": "Six."}])
+    # What was stopped is no part of the conversation: it would go on after half a sentence.
+    assert "When?" not in str(endpoint.requests[1].body["messages"])
+    assert endpoint.requests[0].gone.wait(10)
+
+
+def test_time_is_limited_in_a_stream_too_and_over_all_calls_together(serve, endpoint):
+    handler = serve(runtime={"max_execution_time": 1, "max_iterations": 100})
+    endpoint.script(MODEL_ID, Reply(text="", tool_calls=(ToolCall("lookup", {"word": "tide"}),), delay=0.2))
+
+    last = handler.ask_streaming()[-1]
+
+    assert last["stop_reason"] == "max_execution_time"
+    assert 1 < len(endpoint.requests) < 8
 
 
 def test_reasoning_and_odd_characters_are_valid_json(handler, endpoint):
@@ -110,7 +140,7 @@ def test_usage_cost_and_model_are_null_where_nobody_told_them(handler, endpoint)
 
     answer = handler.ask()
 
-    assert answer["usage"] == {"input_tokens": None, "output_tokens": None, "total_tokens": None}
+    assert set(answer["usage"].values()) == {None}
     assert answer["cost_usd"] is None
     assert answer["model"]["answered"] is None
 

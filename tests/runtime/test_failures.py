@@ -196,7 +196,7 @@ def test_our_own_fault_is_a_500_without_its_text(handler, endpoint, caplog, monk
     def broken():
         raise RuntimeError(KEY)
 
-    monkeypatch.setattr(handler.model_client, "_leased", broken)
+    monkeypatch.setattr(handler.model_client.clients, "lease", broken)
 
     response = handler.invoke({"prompt": "Hello"})
 

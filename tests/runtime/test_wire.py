@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from tests.runtime.conftest import KEY
@@ -73,6 +75,42 @@ def test_whitespace_around_a_secret_is_trimmed(serve, endpoint, secrets_manager)
     assert endpoint.requests[0].header("x-team") == "tides"
 
 
+def test_key_that_is_empty_is_refused_by_the_secrets_name(serve, endpoint, secrets_manager):
+    secrets_manager.put("MODEL_KEY", " \n")
+
+    error = serve().invoke({"prompt": "Hello"}).json()["error"]
+
+    assert error["type"] == "secret_unavailable"
+    assert "strandline/test/MODEL_KEY is empty" in error["message"]
+    assert endpoint.requests == []
+
+
+@pytest.mark.parametrize("value", [None, "", " \n"])
+def test_header_without_a_value_is_left_out_and_named_in_the_log(serve, endpoint, secrets_manager, caplog, value):
+    if value is not None:
+        secrets_manager.put("SPARE", value)
+    caplog.set_level(logging.DEBUG, logger="agent_runtime")
+    handler = serve(extra_headers_env={"X-Team": "TEAM", "X-Spare": "SPARE"})
+
+    handler.ask()
+    handler.ask()
+
+    assert endpoint.requests[1].header("x-team")
+    assert endpoint.requests[1].header("x-spare") is None
+    assert "header=<X-Spare>, variable=<SPARE> | has no value" in caplog.text
+    # Also what is absent is asked for once, not at each call.
+    assert secrets_manager.calls.count("strandline/test/SPARE") == 1
+
+
+def test_header_that_cannot_be_read_is_no_absent_one(serve, endpoint, secrets_manager):
+    secrets_manager.refuse("TEAM", "AccessDeniedException")
+
+    error = serve(extra_headers_env={"X-Team": "TEAM"}).invoke({"prompt": "Hello"}).json()["error"]
+
+    assert error["type"] == "secret_unavailable"
+    assert endpoint.requests == []
+
+
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
@@ -80,7 +118,6 @@ def test_whitespace_around_a_secret_is_trimmed(serve, endpoint, secrets_manager)
         ("sk-canary\x00", "control character"),
         ("sk-canary-\u00fc", "outside ASCII"),
         ("\ufeffsk-canary", "outside ASCII"),
-        (" \n", "is empty"),
         (b"\x00\x01canary", "binary"),
     ],
 )

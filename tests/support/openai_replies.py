@@ -41,6 +41,7 @@ class Reply:
         choices: False answers with an empty list of choices.
         stop_after: Number of pieces (chunks of a stream; 0: before the status line) after which the server waits.
         until: What it waits for; None waits until the client goes away or the server ends.
+        delay: Seconds that the server takes before it answers.
         cut_after: Number of pieces after which the server closes the connection without an end.
     """
 
@@ -61,6 +62,7 @@ class Reply:
     stop_after: int | None = None
     until: threading.Event | None = None
     cut_after: int | None = None
+    delay: float = 0.0
 
     def changed(self, **changes: Any) -> Reply:
         """The same reply with some members changed."""

@@ -209,6 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _answer(self, request: RecordedRequest, reply: Reply) -> None:
+        self.server.owner.ended.wait(reply.delay)
         if not self._may_go_on(request, reply, 0):
             return
         if reply.status != 200 or not request.body.get("stream"):
