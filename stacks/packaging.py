@@ -1,8 +1,8 @@
 """The code artefact: handler and locked dependencies in one zip for AgentCore's direct code deployment.
 
-The zip depends on nothing but the lock file, our sources and the target, so the same inputs give the same bytes on any
-path and at any time. It is built once and kept under the hash of its inputs; a synth that finds it does no work.
-No Docker is needed: uv installs the target's wheels by their hashes.
+The zip depends on nothing but the lock files, our sources, the user's code and the target, so the same inputs give the
+same bytes on any path and at any time. It is built once and kept under the hash of its inputs; a synth that finds it
+does no work. No Docker is needed: uv installs the target's wheels by their hashes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent_runtime.errors import EnvironmentFault
+from agent_runtime.user_code import FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from agent_runtime.blueprint import DependencySet
+    from stacks.user_code import UserCode
 
-# Part of the key: a change of the recipe is a change of the artefact.
-_RECIPE = 1
+_Files = tuple[tuple[str, bytes], ...]
+
 _SOURCES = Path(__file__).resolve().parent.parent / "agent_runtime"
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # AWS's quotas for direct code deployment: 250 MB zipped, 750 MB unpacked.
@@ -81,13 +82,21 @@ class CodeArtefact:
     target: Target
 
 
-def build_code_artefact(dependency_set: DependencySet, target: Target, home: Path) -> CodeArtefact:
+def lock_of(feature: str) -> Path:
+    """Names the lock file of a feature."""
+    return _SOURCES / "requirements" / f"{feature}.lock"
+
+
+def build_code_artefact(
+    features: Sequence[str], target: Target, home: Path, user_code: UserCode | None = None
+) -> CodeArtefact:
     """Gives the code artefact, building it if these inputs never were built here.
 
     Args:
-        dependency_set: Name of a lock file in `agent_runtime/requirements/`.
+        features: Names of lock files in `agent_runtime/requirements/`, which are installed together.
         target: What it has to run on.
         home: The project's `.strandline` folder.
+        user_code: What the user adds, if the agent runs any of it.
 
     Returns:
         The artefact.
@@ -95,15 +104,18 @@ def build_code_artefact(dependency_set: DependencySet, target: Target, home: Pat
     Raises:
         EnvironmentFault: The wheels cannot be had, the disk is full, or AWS would refuse the size.
     """
-    lock = _SOURCES / "requirements" / f"{dependency_set}.lock"
     folder = home / "artefacts"
-    path = folder / f"{dependency_set}-{target.platform}-{target.python}-{_key(lock, target)[:16]}.zip"
+    name = "-".join([*features, *(["user"] if user_code else [])])
+    locks = [lock_of(feature) for feature in features]
+    locks += [user_code.lock] if user_code and user_code.lock else []
+    files = user_code.files if user_code else None
+    path = folder / f"{name}-{target.platform}-{target.python}-{_key(locks, target, files)[:16]}.zip"
     stamp = path.with_suffix(".sha256")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _exclusive(folder / ".building"):
             if not stamp.exists():
-                _build(lock, target, path)
+                _build(locks, target, path, files)
                 stamp.write_text(_sha256(path))
         return CodeArtefact(path, stamp.read_text(), target)
     except OSError as error:
@@ -113,12 +125,17 @@ def build_code_artefact(dependency_set: DependencySet, target: Target, home: Pat
         ) from error
 
 
-def _key(lock: Path, target: Target) -> str:
-    digest = hashlib.sha256(f"{_RECIPE} {target}".encode())
+def _key(locks: Sequence[Path], target: Target, user_files: _Files | None) -> str:
+    # A change of the recipe is a change of the artefact, so this file is an input too.
+    digest = hashlib.sha256(Path(__file__).read_bytes() + str(target).encode())
     if target.platform == "host":
         digest.update(f"{platform.system()} {platform.machine()} {sys.version}".encode())
-    for file in [lock, *_own_sources()]:
+    for file in [*locks, *_own_sources()]:
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
+    if user_files is not None:
+        digest.update(b"\0the user's code")
+        for name, content in user_files:
+            digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 
@@ -126,12 +143,14 @@ def _own_sources() -> list[Path]:
     return sorted(_SOURCES.glob("**/*.py"))
 
 
-def _build(lock: Path, target: Target, path: Path) -> None:
+def _build(locks: Sequence[Path], target: Target, path: Path, user_files: _Files | None) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as scratch:
         tree = Path(scratch) / "tree"
-        _install(lock, target, tree)
+        _install(locks, target, tree)
+        # The user's code may call any service of AWS.
+        _trim(tree, all_services=user_files is not None)
         _add_own_sources(tree)
-        _trim(tree)
+        _add_user_files(tree, user_files or ())
         if target.platform == "host":
             _compile(tree)
         unfinished = Path(scratch) / "artefact.zip"
@@ -139,11 +158,13 @@ def _build(lock: Path, target: Target, path: Path) -> None:
         unfinished.replace(path)
 
 
-def _install(lock: Path, target: Target, tree: Path) -> None:
+def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
     import uv
 
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--color", "never"]
-    command += ["--requirements", str(lock), "--target", str(tree)]
+    for lock in locks:
+        command += ["--requirements", str(lock)]
+    command += ["--target", str(tree)]
     command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode", "--no-config"]
     # Hard links would let whoever writes into the tree write into uv's cache.
     command += ["--link-mode", "copy"]
@@ -153,8 +174,9 @@ def _install(lock: Path, target: Target, tree: Path) -> None:
         command += ["--python-platform", target.platform, "--python-version", target.python]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        names = ", ".join(lock.name for lock in locks)
         raise EnvironmentFault(
-            f"uv cannot install {lock.name} for {target.platform}, Python {target.python}: "
+            f"uv cannot install {names} for {target.platform}, Python {target.python}: "
             f"{done.stderr.strip()[-2000:]}\n{_mend(done.stderr)}"
         )
 
@@ -162,6 +184,10 @@ def _install(lock: Path, target: Target, tree: Path) -> None:
 def _mend(said: str) -> str:
     if "No space left on device" in said or "Disk quota exceeded" in said:
         return "Free some disk, or name another folder with STRANDLINE_HOME."
+    if "--require-hashes" in said or "hash" in said.lower():
+        return "Remove blueprints/requirements.lock: it is made again, with hashes."
+    if "no wheels with a matching" in said or "no usable wheels" in said or "no source distribution" in said.lower():
+        return "AgentCore runs arm64 and nothing is built: name a version that has a wheel for manylinux on aarch64."
     return "Is the package index reachable from here?"
 
 
@@ -173,10 +199,17 @@ def _add_own_sources(tree: Path) -> None:
     shutil.copyfile(_SOURCES / "main.py", tree / "main.py")
 
 
-def _trim(tree: Path) -> None:
+def _add_user_files(tree: Path, files: _Files) -> None:
+    for name, content in files:
+        destination = tree / FOLDER / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        destination.write_bytes(content)
+
+
+def _trim(tree: Path, *, all_services: bool) -> None:
     shutil.rmtree(tree / "bin", ignore_errors=True)
     for model in (tree / "botocore" / "data").glob("*/"):
-        if model.name not in _SERVICE_MODELS:
+        if not all_services and model.name not in _SERVICE_MODELS:
             shutil.rmtree(model)
     for found in [*tree.rglob("*")]:
         if found.name in _DROPPED_NAMES or found.suffix == ".pth":
