@@ -98,7 +98,8 @@ def _sample(root: psutil.Process, cpu: dict[int, float]) -> dict[str, float]:
         for process in [root, *root.children(recursive=True)]:
             times = process.cpu_times()
             cpu[process.pid] = times.user + times.system
-            now["node" if process.name() == "node" else "python"] += process.memory_info().rss / 1e6
+            kind = "node" if Path(process.exe()).name == "node" else "python"
+            now[kind] += process.memory_info().rss / 1e6
     except psutil.Error:
         pass  # gone between the list and the look
     return now
