@@ -1,4 +1,4 @@
-"""The files that a blueprint names: its prompt and the schemas of its answers."""
+"""The files that a blueprint names: its prompt, the schemas of its answers, the user's code of its tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.output_schemas import OutputSchema, SchemaFolder, is_class_reference
 from agent_runtime.prompts import Prompt, PromptFolder
+from agent_runtime.source_check import UserSources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +28,13 @@ class References:
     """Reads what blueprints name, each file once in a run.
 
     Args:
-        root: The blueprints folder, which holds `prompts` and `schemas`.
+        root: The blueprints folder, which holds `prompts`, `schemas` and `tools`.
     """
 
     def __init__(self, root: Path) -> None:
         self._prompts = PromptFolder(root / PROMPTS)
         self._schemas = SchemaFolder(root / SCHEMAS)
+        self._sources = UserSources(root)
 
     def read(self, blueprint: Blueprint, document: Document) -> tuple[Prompt, dict[str, OutputSchema]]:
         """Read what a blueprint names.
@@ -59,6 +61,7 @@ class References:
                 schemas[name] = self._schemas.read(name, document, path)
             except InputError as error:
                 problems += error.problems
+        problems += self._sources.problems(blueprint, document)
         if problems or prompt is None:
             raise InputError(*problems)
         return prompt, schemas

@@ -43,10 +43,12 @@ class Project:
     Attributes:
         agents: All agents of the blueprints folder.
         gateway: `gateway.yaml`, if there is one.
+        folder: The blueprints folder, which also holds the user's code.
     """
 
     agents: Sequence[LoadedBlueprint]
     gateway: GatewaySettings | None
+    folder: Path
 
     def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
         """The agents that may run in an environment, each as it is there: overlay and variables in their places.
@@ -101,7 +103,7 @@ def load_project(blueprints: Path) -> Project:
     plain = [agent for agent in agents if not holds_reference(agent.blueprint.model.model_id)]
     if problems := _unrouted(plain, gateway):
         raise InputError(*problems)
-    return Project(agents=agents, gateway=gateway)
+    return Project(agents=agents, gateway=gateway, folder=blueprints)
 
 
 def _unrouted(agents: Sequence[LoadedBlueprint], gateway: GatewaySettings | None) -> Sequence[Problem]:

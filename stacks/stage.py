@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 
 from stacks.agent_stack import AgentStack, Surroundings
+from stacks.artefacts import Artefacts
 from stacks.gateway_stack import GatewayStack
 from stacks.names import agent_stack_id
 from stacks.network_stack import NetworkStack
-from stacks.packaging import AGENTCORE, HOST, build_code_artefact
+from stacks.packaging import AGENTCORE, HOST
 from stacks.secrets_stack import SecretsStack
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
     from constructs import Construct
 
-    from agent_runtime.blueprint import DependencySet
     from agent_runtime.loader import LoadedBlueprint
     from stacks.environments import Environment
-    from stacks.packaging import CodeArtefact
     from stacks.project import Project
 
 
@@ -42,8 +41,7 @@ class EnvironmentStage(cdk.Stage):
         )
         self._environment = environment
         self._project = project
-        self._home = home
-        self._artefacts: dict[DependencySet, CodeArtefact] = {}
+        self._artefacts = Artefacts(project.folder, HOST if environment.name == "local" else AGENTCORE, home)
         agents = project.agents_of(environment)
         # Synth asks AWS nothing: a VPC would look up its zones.
         self.node.set_context(
@@ -88,16 +86,10 @@ class EnvironmentStage(cdk.Stage):
             agent_stack_id(blueprint.id),
             environment=self._environment,
             agent=agent,
-            artefact=self._artefact(blueprint.dependency_set),
+            artefact=self._artefacts.of(blueprint),
             surroundings=surroundings,
         )
         stack.add_stack_dependency(self._secrets)
         # A dependency of its own: the values come by names of exports, in which CDK sees none.
         if blueprint.network_mode == "PRIVATE" and self._network:
             stack.add_stack_dependency(self._gateway if blueprint.uses_gateway and self._gateway else self._network)
-
-    def _artefact(self, dependency_set: DependencySet) -> CodeArtefact:
-        if dependency_set not in self._artefacts:
-            target = HOST if self._environment.name == "local" else AGENTCORE
-            self._artefacts[dependency_set] = build_code_artefact(dependency_set, target, self._home)
-        return self._artefacts[dependency_set]

@@ -12,6 +12,7 @@ from stacks import nag
 from stacks.environments import load_environments
 from stacks.project import Inputs, Project, load_project
 from stacks.stage import EnvironmentStage
+from stacks.user_code import find_import_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,10 +62,13 @@ def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None, schemas:
         raise InputError(f"{inputs.environments} has no environment {only!r}; it has {', '.join(environments)}.")
     project = load_project(inputs.blueprints)
     nag.check(app, schemas=schemas)
-    for name, environment in environments.items():
-        if only in (None, name):
-            _say_what_is_left_out(project, environment)
-            EnvironmentStage(app, environment=environment, project=project, home=inputs.home)
+    chosen = [environment for name, environment in environments.items() if only in (None, name)]
+    agents = [agent for environment in chosen for agent in project.agents_of(environment)]
+    if problems := find_import_faults(agents, inputs.blueprints, inputs.home):
+        raise InputError(*problems)
+    for environment in chosen:
+        _say_what_is_left_out(project, environment)
+        EnvironmentStage(app, environment=environment, project=project, home=inputs.home)
     return app
 
 

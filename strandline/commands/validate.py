@@ -87,13 +87,17 @@ def _targets(env: str | None, environments: Path) -> list[Environment]:
 
 def _check(path: Path, targets: Sequence[Environment]) -> int:
     from stacks.project import Project, load_project
+    from stacks.user_code import find_import_faults
 
     if path.is_file():
         from agent_runtime.loader import load_blueprint
 
-        return _check_one(load_blueprint(path), targets)
+        agent = load_blueprint(path)
+        if faults := find_import_faults([agent], path.parent.parent):
+            raise InputError(*faults)
+        return _check_one(agent, targets)
     project: Project = load_project(path)
-    problems: list[Problem | str] = []
+    problems: list[Problem | str] = [*find_import_faults(project.agents, path)]
     for target in targets:
         try:
             project.agents_of(target)

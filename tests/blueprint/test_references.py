@@ -110,6 +110,9 @@ def test_a_schema_travels_in_the_bundle_with_a_hash_that_spaces_do_not_change(fo
 
 def test_checks_bring_their_schemas_and_classes_are_the_users_code(folder, valid):
     schema(folder, ANALYSIS, "other")
+    tools = folder.root / "tools"
+    tools.mkdir()
+    (tools / "models.py").write_text("from pydantic import BaseModel\nclass Analysis(BaseModel): ...\n")
     text = valid + "output_schema: models:Analysis\nchecks: [{name: a, prompt: b, output_schema: other}]\n"
     assert set(load_blueprint(folder.agent("a", text)).schemas) == {"other"}
 

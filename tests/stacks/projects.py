@@ -120,7 +120,7 @@ def synthesise(root: Path, out: Path, *, only: str | None = None) -> Assembly:
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     inputs = Inputs(root / "environments.yaml", root / "blueprints", root / ".strandline")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stacks.stage.build_code_artefact", lambda *_: fake_artefact(root))
+        patch.setattr("stacks.artefacts.build_code_artefact", lambda *_: fake_artefact(root))
         build_app(create_app(outdir=str(out), context=context), inputs, only=only).synth()
     return Assembly(out)
 

@@ -23,12 +23,12 @@ AARCH64 = 183  # e_machine of the ELF header
 
 @pytest.fixture(scope="module")
 def artefact() -> CodeArtefact:
-    return build_code_artefact("light", AGENTCORE, ROOT / ".strandline")
+    return build_code_artefact(("light",), AGENTCORE, ROOT / ".strandline")
 
 
 @pytest.fixture(scope="module", params=["light", "litellm"])
 def archive(request: pytest.FixtureRequest) -> zipfile.ZipFile:
-    return zipfile.ZipFile(build_code_artefact(request.param, AGENTCORE, ROOT / ".strandline").path)
+    return zipfile.ZipFile(build_code_artefact((request.param,), AGENTCORE, ROOT / ".strandline").path)
 
 
 def test_its_name_is_the_hash_of_its_bytes(artefact: CodeArtefact) -> None:
@@ -38,7 +38,7 @@ def test_its_name_is_the_hash_of_its_bytes(artefact: CodeArtefact) -> None:
 def test_another_path_and_umask_and_time_give_the_same_bytes(artefact: CodeArtefact, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        again = build_code_artefact("light", AGENTCORE, tmp_path / "another" / "and much longer path")
+        again = build_code_artefact(("light",), AGENTCORE, tmp_path / "another" / "and much longer path")
     finally:
         os.umask(before)
 
@@ -93,34 +93,36 @@ def test_it_is_well_below_what_agentcore_takes(archive: zipfile.ZipFile) -> None
 
 
 @pytest.fixture
-def installs(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def installs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Stands in for uv: writes one module instead of installing, and counts."""
-    runs: list[Path] = []
+    runs: list[list[str]] = []
 
-    def install(lock: Path, _target: object, tree: Path) -> None:
-        runs.append(lock)
+    def install(locks: list[Path], _target: object, tree: Path) -> None:
+        runs.append([lock.name for lock in locks])
         tree.mkdir()
-        (tree / "module.py").write_text(lock.name)
+        (tree / "module.py").write_text(" ".join(runs[-1]))
 
     monkeypatch.setattr(packaging, "_install", install)
     return runs
 
 
-def test_it_is_built_once(installs: list[Path], tmp_path: Path) -> None:
-    first = build_code_artefact("light", AGENTCORE, tmp_path)
-    second = build_code_artefact("light", AGENTCORE, tmp_path)
+def test_it_is_built_once(installs: list[list[str]], tmp_path: Path) -> None:
+    first = build_code_artefact(("light",), AGENTCORE, tmp_path)
+    second = build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert first == second
     assert len(installs) == 1
 
 
-def test_another_lock_is_another_artefact(installs: list[Path], tmp_path: Path) -> None:
-    assert build_code_artefact("light", AGENTCORE, tmp_path) != build_code_artefact("litellm", AGENTCORE, tmp_path)
-    assert [lock.name for lock in installs] == ["light.lock", "litellm.lock"]
+def test_another_lock_is_another_artefact(installs: list[list[str]], tmp_path: Path) -> None:
+    assert build_code_artefact(("light",), AGENTCORE, tmp_path) != build_code_artefact(
+        ("litellm",), AGENTCORE, tmp_path
+    )
+    assert installs == [["light.lock"], ["litellm.lock"]]
 
 
 def test_a_change_of_the_handler_is_another_artefact(
-    installs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installs: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = tmp_path / "agent_runtime"
     (sources / "requirements").mkdir(parents=True)
@@ -128,28 +130,28 @@ def test_a_change_of_the_handler_is_another_artefact(
     (sources / "main.py").write_text("one = 1")
     monkeypatch.setattr(packaging, "_SOURCES", sources)
 
-    before = build_code_artefact("light", AGENTCORE, tmp_path)
+    before = build_code_artefact(("light",), AGENTCORE, tmp_path)
     (sources / "main.py").write_text("two = 2")
-    after = build_code_artefact("light", AGENTCORE, tmp_path)
+    after = build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert before.sha256 != after.sha256
     assert len(installs) == 2
 
 
-def test_a_build_that_was_cut_off_is_not_taken_for_a_whole_one(installs: list[Path], tmp_path: Path) -> None:
-    whole = build_code_artefact("light", AGENTCORE, tmp_path)
+def test_a_build_that_was_cut_off_is_not_taken_for_a_whole_one(installs: list[list[str]], tmp_path: Path) -> None:
+    whole = build_code_artefact(("light",), AGENTCORE, tmp_path)
     whole.path.write_bytes(b"half a zip")
     whole.path.with_suffix(".sha256").unlink()  # the stamp is written last
 
-    again = build_code_artefact("light", AGENTCORE, tmp_path)
+    again = build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert again.sha256 == whole.sha256
     assert zipfile.is_zipfile(again.path)
     assert len(installs) == 2
 
 
-def test_no_scratch_stays_behind(installs: list[Path], tmp_path: Path) -> None:
-    build_code_artefact("light", AGENTCORE, tmp_path)
+def test_no_scratch_stays_behind(installs: list[list[str]], tmp_path: Path) -> None:
+    build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert sorted(path.suffix for path in (tmp_path / "artefacts").iterdir()) == ["", ".sha256", ".zip"]
 
@@ -170,7 +172,7 @@ def test_what_uv_says_is_passed_on_with_what_to_do(
     monkeypatch.setattr(packaging.subprocess, "run", run)
 
     with pytest.raises(EnvironmentFault) as fault:
-        build_code_artefact("light", AGENTCORE, tmp_path)
+        build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert said in str(fault.value)
     assert str(fault.value).endswith(mend)
@@ -183,20 +185,20 @@ def test_a_full_disk_is_a_clear_message(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(packaging, "_build", no_room)
 
     with pytest.raises(EnvironmentFault, match=r"No space left on device.*free some disk.*STRANDLINE_HOME"):
-        build_code_artefact("light", AGENTCORE, tmp_path)
+        build_code_artefact(("light",), AGENTCORE, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_message(tmp_path: Path) -> None:
     (tmp_path / "artefacts").write_text("a file where the folder should be")
 
     with pytest.raises(EnvironmentFault, match=r"cannot be written to .*artefacts"):
-        build_code_artefact("light", AGENTCORE, tmp_path)
+        build_code_artefact(("light",), AGENTCORE, tmp_path)
 
 
 def test_more_than_agentcore_takes_is_refused_before_it_is_uploaded(
-    installs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    installs: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(packaging, "_MAXIMUM_UNPACKED_BYTES", 10)
 
     with pytest.raises(EnvironmentFault, match="AgentCore takes 250 MB and 750 MB"):
-        build_code_artefact("light", AGENTCORE, tmp_path)
+        build_code_artefact(("light",), AGENTCORE, tmp_path)
