@@ -1,4 +1,4 @@
-"""The real Presidio, started once, with every way to the network shut."""
+"""The real Presidio, started once for a module, with every way to the network shut."""
 
 import socket
 
@@ -11,7 +11,7 @@ class NetworkTouchedError(BaseException):
     """Not an Exception, so that nothing on the way can take it for a lack of network and go on."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_network():
     def refuse(*arguments, **options):
         raise NetworkTouchedError(f"{arguments[1:]}")
@@ -24,11 +24,11 @@ def no_network():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def masking(no_network):
     return build_protection(ProtectionSettings(provider="presidio"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blocking(no_network):
     return build_protection(ProtectionSettings(provider="presidio", action="block"))

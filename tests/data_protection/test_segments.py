@@ -16,6 +16,7 @@ SEGMENTATION = Segmentation(shortest=0, longest=100, overlap=20)
         ("call me now", "call "),
         ("call 212 555 0123 later today", "call 212 555 0123 later "),
         ("IBAN GB82 WEST 1234 is here now", "IBAN GB82 WEST 1234 is "),
+        ("plate b12 ab34 is here now", "plate b12 ab34 is "),
         ("HERE ALL IS LOUD but this", "HERE ALL IS LOUD but "),
         ("他们，到了", "他们，"),  # noqa: RUF001
     ],

@@ -155,5 +155,11 @@ def test_prose_waits_for_few_characters(masking):
     assert max(waiting) <= 160
 
 
+def test_the_word_that_makes_sure_may_be_in_the_segment_before(masking):
+    for shift in range(70):
+        text = f"{'x' * shift} her ssn, as the form that she sent says, reads 536228726 in full"
+        assert masking.protect_output(text) == text.replace("536228726", "<US_SSN>")
+
+
 def test_half_surrogates_pass_and_hide_nothing(masking):
     assert send(masking, ["face \ud83d", "\ude00 ana@example.com \udc00"]) == "face \ud83d\ude00 <EMAIL_ADDRESS> \udc00"
