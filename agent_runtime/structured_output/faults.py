@@ -117,6 +117,8 @@ def _full(mismatch: SchemaMismatch) -> str:
 
 def _rule(mismatch: SchemaMismatch) -> str:
     keyword, value = str(mismatch.validator), mismatch.validator_value
+    if mismatch.validator is None:  # the schema `false`
+        return "is refused by the schema"
     if keyword in ("additionalProperties", "unevaluatedProperties"):
         return "has members that the schema does not know"
     if keyword == "required":
