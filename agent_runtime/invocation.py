@@ -6,10 +6,11 @@ import base64
 import json
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from agent_runtime.failures import BadRequestError, NoAnswerError
+from agent_runtime.guarded_events import Guard
 from agent_runtime.limits import MAX_EXECUTION_TIME, MAX_ITERATIONS, STOPPED, OutOfTimeError, within
 from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers import system_prompt_of
@@ -110,6 +111,7 @@ class AgentService:
         conversations: The sessions.
         tools: What the agent may use.
         output: What its answers must fit.
+        guard: What personal data is kept out by.
     """
 
     def __init__(
@@ -120,12 +122,14 @@ class AgentService:
         *,
         tools: ToolBox | None = None,
         output: StructuredOutput | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._agent = agent
         self._source = source
         self._conversations = conversations
         self._tools = tools
         self._output = output
+        self._guard = guard or Guard(None)
 
     async def events(self, prompt: Prompt, session_id: str) -> AsyncGenerator[dict[str, Any]]:
         """Runs the agent on one prompt.
@@ -145,19 +149,26 @@ class AgentService:
         told = ModelAnswers()
         model_answers.set(told)
         run = _Run()
+        text = await self._guard.prompt(prompt.text)
         async with self._conversations.turn(session_id) as messages:
             before = list(messages)
             agent = await self._new_agent(messages)
-            async with aclosing(self._happenings(agent, prompt, run)) as happenings:
+            async with aclosing(self._guard.events(self._happenings(agent, text, run))) as happenings:
                 async for happening in happenings:
                     yield {"event": _plain(happening)}
-            outcome = self._outcome(agent, run)
+            outcome = await self._guarded(self._outcome(agent, run))
             if outcome.stop_reason in STOPPED:
                 # It ends at a call of a tool or in a sentence, where no provider lets a conversation go on.
                 messages[:] = before
         yield self._answer(outcome, told, session_id, started)
 
-    async def _happenings(self, agent: Agent, prompt: Prompt, run: _Run) -> AsyncGenerator[Any]:
+    async def _guarded(self, outcome: _Outcome) -> _Outcome:
+        content, structured = await self._guard.value(outcome.content), await self._guard.value(outcome.structured)
+        if self._output:
+            content = _json_text(structured)
+        return replace(outcome, content=content, structured=structured)
+
+    async def _happenings(self, agent: Agent, text: str, run: _Run) -> AsyncGenerator[Any]:
         """Runs the agent, gives its stream events and notes how it ends."""
         from strands.types.agent import Limits
         from strands.types.exceptions import MaxTokensReachedException, StructuredOutputException
@@ -165,7 +176,7 @@ class AgentService:
         runtime = self._agent.blueprint.runtime
         limits = Limits(turns=runtime.max_iterations)
         model = self._output.model if self._output else None
-        stream = agent.stream_async(prompt.text, limits=limits, structured_output_model=model)
+        stream = agent.stream_async(text, limits=limits, structured_output_model=model)
         try:
             async with aclosing(cast("AsyncGenerator[Any]", stream)) as happenings:
                 async for happening in within(happenings, runtime.max_execution_time):
@@ -196,6 +207,7 @@ class AgentService:
             retry_strategy=None,
             name=self._agent.blueprint.name,
             agent_id=self._agent.blueprint.id,
+            trace_attributes=self._agent.blueprint.observability.trace_attributes,
         )
         for equipment in (self._tools, self._output):
             if equipment:
@@ -208,8 +220,7 @@ class AgentService:
         if self._output:
             structured = self._output.result(agent, run.structured, Ending(stop_reason, run.refusal))
             # To who reads texts only, the answer is its JSON; the model's call of a tool is no answer.
-            content = [{"text": json.dumps(structured, ensure_ascii=False)}]
-            return _Outcome(_ANSWERED, content, structured, usage)
+            return _Outcome(_ANSWERED, _json_text(structured), structured, usage)
         if stop_reason in (_OUT_OF_TURNS, MAX_EXECUTION_TIME):
             content = [{"text": run.said}] if run.said else []
             return _Outcome(MAX_ITERATIONS if stop_reason == _OUT_OF_TURNS else stop_reason, content, None, usage)
@@ -238,6 +249,10 @@ class AgentService:
             "cost_usd": told.cost_usd,
             "latency_ms": round((time.perf_counter() - started) * 1000, 1),
         }
+
+
+def _json_text(structured: Any) -> list[Any]:
+    return [{"text": json.dumps(structured, ensure_ascii=False)}]
 
 
 def _said(event: Any, said: str) -> str:

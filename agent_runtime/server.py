@@ -15,6 +15,7 @@ from agent_runtime.bundle_store import fetch_bundle
 from agent_runtime.conversations import Conversations
 from agent_runtime.errors import StrandlineError
 from agent_runtime.failures import Failure, failure_of
+from agent_runtime.guarded_events import build_guard
 from agent_runtime.invocation import AgentService, Prompt
 from agent_runtime.providers import build_model_source
 from agent_runtime.secret_store import SecretStore
@@ -92,6 +93,7 @@ def build_service(settings: RuntimeSettings) -> AgentService:
         StrandlineError: The agent cannot be built.
     """
     agent = fetch_bundle(settings.bundle)
+    logging.getLogger("agent_runtime").setLevel(agent.blueprint.observability.log_level)
     secrets = SecretStore(
         prefix=settings.secret_prefix,
         environment=settings.environment,
@@ -100,13 +102,14 @@ def build_service(settings: RuntimeSettings) -> AgentService:
     source = build_model_source(agent.blueprint, settings, secrets)
     output = build_structured_output(agent)
     tools = build_toolbox(agent.blueprint, secrets, reserved=[output.schema.name] if output else [])
+    guard = build_guard(agent.blueprint)
     # Imported now, so that the snapshot holds it and no request waits for it.
     import strands  # noqa: F401
 
     logger.info(
         "agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256
     )
-    return AgentService(agent, source, Conversations(), tools=tools, output=output)
+    return AgentService(agent, source, Conversations(), tools=tools, output=output, guard=guard)
 
 
 def quiet_libraries() -> None:

@@ -7,6 +7,7 @@ import asyncio
 from agent_runtime.blueprint import Blueprint
 from agent_runtime.bundle import BundledAgent
 from agent_runtime.conversations import Conversations
+from agent_runtime.guarded_events import build_guard
 from agent_runtime.invocation import AgentService
 from agent_runtime.providers.endpoint import EndpointModel
 from agent_runtime.secret_store import SecretStore
@@ -44,7 +45,10 @@ class EquippedHandler(RunningHandler):
         reserved = [output.schema.name] if output else []
         self.toolbox = build_toolbox(plan, self.secrets, folder=folder, reserved=reserved, clock=clock)
         self.conversations = Conversations()
-        self.app = build_app(AgentService(agent, source, self.conversations, tools=self.toolbox, output=output))
+        guard = build_guard(plan)
+        self.app = build_app(
+            AgentService(agent, source, self.conversations, tools=self.toolbox, output=output, guard=guard)
+        )
         self._start()
 
     def stop(self):
