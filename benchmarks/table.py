@@ -63,4 +63,9 @@ def _text(value: object) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    return {"cores": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[1], 1),  # others' work on this machine is in the seconds, not in CPU s
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+    }
