@@ -23,7 +23,7 @@ from strands.models._openai_errors import classify_openai_error
 from strands.models.litellm import LiteLLMModel
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
-from agent_runtime.errors import StrandlineError
+from agent_runtime.errors import EnvironmentFault, StrandlineError
 from agent_runtime.model_answers import model_answers
 from agent_runtime.providers.light_model import with_cached_tools
 from agent_runtime.providers.refusals import cleaned_refusals
@@ -93,7 +93,8 @@ class _NamedModel(_HouseLiteLLMModel):
     def _with(self, credentials: Credentials) -> _NamedModel:
         """A copy for one call, so that two calls with different keys do not meet."""
         call = copy.copy(self)
-        call.client_args = dict(self.client_args)
+        # LiteLLM writes notes of its own into what it is given.
+        call.config, call.client_args = copy.deepcopy(self.config), dict(self.client_args)
         if credentials.key:
             call.client_args["api_key"] = credentials.key
         if credentials.headers:
@@ -141,12 +142,29 @@ def named_model(
 
     Returns:
         The model.
+
+    Raises:
+        EnvironmentFault: LiteLLM would keep a parameter to itself.
     """
     if not any(isinstance(callback, _Listener) for callback in litellm.callbacks):
         litellm.callbacks.append(_Listener())
+    configuration["params"] = _with_metadata(configuration["model_id"], configuration["params"])
     model = _NamedModel(client_args=client_args, **configuration)
     model.credentials, model.caches_tools = credentials, caches_tools
     return model
+
+
+def _with_metadata(model_id: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Has `metadata` sent, which is to LiteLLM a note for its own log, and to an author a parameter like any other."""
+    if "metadata" not in params:
+        return params
+    provider = litellm.get_llm_provider(model_id)[1]
+    if provider == "anthropic":
+        return params
+    if provider != "openai" and provider not in litellm.openai_compatible_providers:
+        raise EnvironmentFault(f"model.params.metadata is not sent by LiteLLM to {provider}: remove it.")
+    rest = {name: value for name, value in params.items() if name != "metadata"}
+    return rest | {"extra_body": {"metadata": params["metadata"]}}
 
 
 class _LentClient(openai.AsyncOpenAI):

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from agent_runtime.blueprint import Blueprint, Model
     from agent_runtime.secret_store import SecretStore
 
-# To LiteLLM a note for its own log, which it does not send; to the author of a blueprint a parameter like any other.
-_KEPT_BACK = "metadata"
-
 
 class NamedModel(ReadyModel):
     """A model by LiteLLM, without an address of ours."""
@@ -25,9 +22,6 @@ class NamedModel(ReadyModel):
             from agent_runtime.providers.litellm_models import named_model
 
         model = blueprint.model
-        parameters = parameters_of(blueprint)
-        if _KEPT_BACK in parameters:
-            parameters["extra_body"] = {_KEPT_BACK: parameters.pop(_KEPT_BACK)}
         super().__init__(
             named_model(
                 LeasedClients(
@@ -37,7 +31,7 @@ class NamedModel(ReadyModel):
                 client_args=_client_arguments(model),
                 model_id=model.model_id,
                 stream=model.stream,
-                params=parameters,
+                params=parameters_of(blueprint),
             )
         )
 

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from agent_runtime.providers.leases import Credentials
 
-_TIMEOUTS = ("APITimeoutError", "ConnectTimeout", "PoolTimeout", "ReadTimeout", "Timeout", "TimeoutException")
+_TIMEOUTS = (
+    "APITimeoutError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ReadTimeout",
+    "Timeout",
+    "TimeoutError",
+    "TimeoutException",
+)
 _UNREACHABLE = ("APIConnectionError", "ConnectError", "TransportError")
 _FORBIDDEN = (401, 403)
 _TOO_MANY = 429

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import os
 import warnings
 from dataclasses import dataclass, field
@@ -200,7 +201,9 @@ def _published(case: Case, base_url: str) -> Any:
         "num_retries": 0,
         "max_retries": 0,
     }
-    params = {"temperature": 0.2, "max_tokens": 4096, **case.model.get("params", {})}
+    numbers = {name: case.model.get(name, usual) for name, usual in (("temperature", 0.2), ("max_tokens", 4096))}
+    # LiteLLM writes notes of its own into what it is given.
+    params = numbers | copy.deepcopy(case.model.get("params", {}))
     if case.thinking:
         params["thinking"] = {"type": "enabled", "budget_tokens": case.thinking["budget_tokens"]}
     return LiteLLMModel(
