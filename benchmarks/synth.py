@@ -202,8 +202,9 @@ def main() -> None:
         verdict([row for row in report.rows if row["what"] == "Strandline"]),
         "Strandline's agents have a stack, a role, a bundle, a pinned endpoint and a log group each, and cdk-nag looks "
         "at all of it; the plain loop has the runtime with the L2's own role, a hundred to a stack, and no cdk-nag.",
-        "The floor of an agent is 32 calls from Python into Node, 12 of which fetch the fields of two asset locations one "
-        "by one; then Node writing its template, manifest and metadata, cdk-nag (2 ms), and reading the blueprint (2 ms).",
+        "The floor of an agent is 32 calls from Python into Node, 12 of which fetch the fields of two asset locations "
+        "one by one; then Node writing its template, manifest and metadata, cdk-nag (2 ms), and reading the blueprint "
+        "(2 ms).",
     ]
     report.publish()
 
