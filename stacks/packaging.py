@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent_runtime.errors import EnvironmentFault
+from agent_runtime.errors import EnvironmentFault, InputError
 from agent_runtime.user_code import FOLDER
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def build_code_artefact(
         The artefact.
 
     Raises:
+        InputError: The user's packages have no wheels for the target, or are locked without hashes.
         EnvironmentFault: The wheels cannot be had, the disk is full, or AWS would refuse the size.
     """
     folder = home / "artefacts"
@@ -175,19 +176,26 @@ def _install(locks: Sequence[Path], target: Target, tree: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         names = ", ".join(lock.name for lock in locks)
+        if mend := _users_fault(done.stderr):
+            raise InputError(f"uv cannot install {names}: {done.stderr.strip()[-2000:]}\n{mend}")
         raise EnvironmentFault(
             f"uv cannot install {names} for {target.platform}, Python {target.python}: "
             f"{done.stderr.strip()[-2000:]}\n{_mend(done.stderr)}"
         )
 
 
+def _users_fault(said: str) -> str | None:
+    """Only the user's packages can be so: our own locks are built at every release."""
+    if "must have a hash" in said or "Hash mismatch" in said:
+        return "Remove blueprints/requirements.lock: it is made again, with hashes."
+    if "no wheels with a matching" in said or "no usable wheels" in said or "no binary distribution" in said:
+        return "AgentCore runs arm64 and nothing is built: name a version that has a wheel for manylinux on aarch64."
+    return None
+
+
 def _mend(said: str) -> str:
     if "No space left on device" in said or "Disk quota exceeded" in said:
         return "Free some disk, or name another folder with STRANDLINE_HOME."
-    if "--require-hashes" in said or "hash" in said.lower():
-        return "Remove blueprints/requirements.lock: it is made again, with hashes."
-    if "no wheels with a matching" in said or "no usable wheels" in said or "no source distribution" in said.lower():
-        return "AgentCore runs arm64 and nothing is built: name a version that has a wheel for manylinux on aarch64."
     return "Is the package index reachable from here?"
 
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.tools.faults import ToolsUnavailableError
+from agent_runtime.tools.mcp_connection import ServerConnection
 from agent_runtime.tools.mcp_tool import McpTool
 from agent_runtime.tools.mcp_transport import route_to
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from agent_runtime.blueprint_blocks import McpServer
     from agent_runtime.secret_store import SecretStore
-    from agent_runtime.tools.mcp_connection import ServerConnection
 
 START_SECONDS = 20
 FRESH_SECONDS = 60.0
@@ -168,8 +168,6 @@ class ToolServer:
 
     def _connected(self) -> ServerConnection:
         if self._client is None:
-            from agent_runtime.tools.mcp_connection import ServerConnection
-
             client = ServerConnection(self._route.open, startup_timeout=START_SECONDS)
             try:
                 # Without the request's context: the connection outlives the request.

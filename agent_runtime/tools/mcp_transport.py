@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+from mcp import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 from agent_runtime.user_code import ROOT
 
@@ -87,7 +89,6 @@ class HttpRoute:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Any]:
         """Opens the streams of a connection."""
-        from mcp.client.streamable_http import streamable_http_client
 
         async def note(response: httpx2.Response) -> None:
             self.status = response.status_code
@@ -121,8 +122,6 @@ class ProcessRoute:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Any]:
         """Starts the process and opens the streams of a connection."""
-        from mcp import StdioServerParameters, stdio_client
-
         program, *arguments = self._command
         parameters = StdioServerParameters(
             command=sys.executable if program in _PYTHON else program,

@@ -108,7 +108,7 @@ def build_toolbox(
     named = [found for tool in blueprint.tools for found in load_named_tool(tool, folder)]
     servers: list[ToolServer] = []
     if any(tool.mcp for tool in blueprint.tools):
-        # Only now: what speaks the protocol takes a while to import.
+        # Here, so that agents without servers do without what speaks the protocol, and the snapshot of others has it.
         from agent_runtime.tools.mcp_server import ToolServer
 
         seconds = float(blueprint.runtime.max_execution_time)

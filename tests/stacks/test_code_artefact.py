@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.errors import EnvironmentFault
+from agent_runtime.errors import EnvironmentFault, InputError
 from stacks import packaging
 from stacks.packaging import AGENTCORE, CodeArtefact, build_code_artefact
 from tests.stacks.projects import ROOT
@@ -176,6 +176,35 @@ def test_what_uv_says_is_passed_on_with_what_to_do(
 
     assert said in str(fault.value)
     assert str(fault.value).endswith(mend)
+
+
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        (
+            "In `--require-hashes` mode, all requirements must have a hash, but none were provided for: six",
+            "made again",
+        ),
+        (
+            "Because mkl==2024.2.2 has no wheels with a matching platform tag (e.g., `manylinux_2_28_aarch64`)",
+            "aarch64.",
+        ),
+        ("Because a==1 has no usable wheels and building from source is disabled", "has a wheel for manylinux"),
+    ],
+)
+def test_packages_of_the_user_that_cannot_run_there_are_the_users_to_mend(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, mend: str
+) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(packaging.subprocess, "run", run)
+
+    with pytest.raises(InputError) as fault:
+        build_code_artefact(("light",), AGENTCORE, tmp_path)
+
+    assert said in str(fault.value)
+    assert mend in str(fault.value)
 
 
 def test_a_full_disk_is_a_clear_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
