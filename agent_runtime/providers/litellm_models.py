@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from strands.types.streaming import StreamEvent
 
+    from agent_runtime.model_answers import ModelAnswers
     from agent_runtime.openai_client import Answer, OpenAICompatibleClient
     from agent_runtime.providers.leases import Credentials, Lease, LeasedClients
 
@@ -161,7 +162,7 @@ def _with_metadata(model_id: str, params: dict[str, Any]) -> dict[str, Any]:
     provider = litellm.get_llm_provider(model_id)[1]
     if provider == "anthropic":
         return params
-    if provider != "openai" and provider not in litellm.openai_compatible_providers:
+    if provider != "openai" and provider not in litellm.openai_compatible_providers:  # type: ignore[attr-defined]
         raise EnvironmentFault(f"model.params.metadata is not sent by LiteLLM to {provider}: remove it.")
     rest = {name: value for name, value in params.items() if name != "metadata"}
     return rest | {"extra_body": {"metadata": params["metadata"]}}
@@ -185,31 +186,34 @@ class _LentClient(openai.AsyncOpenAI):
 
 
 class _Listener(CustomLogger):
-    """Hears what a provider tells of its answers besides their text."""
+    """Hears what a provider tells of its answers besides their text; a lent client hears that by itself."""
 
     async def async_post_call_success_deployment_hook(self, request_data: Any, response: Any, call_type: Any) -> None:
         """Hears a whole answer."""
-        _note(response)
         told = model_answers.get()
-        if told:
+        if told and not _is_lent(request_data):
+            _note(told, response)
             told.add_cost(getattr(response, "usage", None))
 
     async def async_post_call_streaming_deployment_hook(
         self, request_data: Any, response_chunk: Any, call_type: Any
     ) -> None:
         """Hears a chunk of a streamed answer."""
-        _note(response_chunk)
+        told = model_answers.get()
+        if told and not _is_lent(request_data):
+            _note(told, response_chunk)
 
 
-def _note(answer: Any) -> None:
-    told = model_answers.get()
-    if told is None:
-        return
+def _is_lent(request_data: dict[str, Any]) -> bool:
+    return request_data.get("model") == _NEUTRAL_NAME
+
+
+def _note(told: ModelAnswers, answer: Any) -> None:
     hidden = getattr(answer, "_hidden_params", None) or {}
     prefix = "llm_provider-"
     headers = {name.removeprefix(prefix): value for name, value in (hidden.get("additional_headers") or {}).items()}
     told.headers = {name: value for name, value in headers.items() if name.startswith("x-litellm-")}
-    told.note_model(getattr(answer, "model", None))
+    told.note_model(hidden.get("provider_response_model") or getattr(answer, "model", None))
 
 
 @contextmanager

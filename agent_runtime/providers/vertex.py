@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
-from agent_runtime.model_answers import model_answers
+from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers.leases import CredentialReader, Credentials, Lease, LeasedClients
 from agent_runtime.providers.packages import packages_of
 from agent_runtime.providers.refusals import cleaned_refusals
@@ -94,17 +94,23 @@ class _Listening:
         return self
 
     async def generate_content_stream(self, **request: Any) -> AsyncIterator[Any]:
-        """Asks for a streamed answer."""
+        """Asks for a streamed answer.
+
+        Google's client asks at the first chunk only, when Strands has already said that the answer begins: here a
+        refusal comes before that.
+        """
         chunks = await self._client.aio.models.generate_content_stream(**request)
+        return _heard(await anext(chunks, None), chunks)
 
-        async def heard() -> AsyncIterator[Any]:
-            async for chunk in chunks:
-                told = model_answers.get()
-                if told:
-                    told.note_model(chunk.model_version)
-                yield chunk
 
-        return heard()
+async def _heard(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    told = model_answers.get() or ModelAnswers()
+    if first is not None:
+        told.note_model(first.model_version)
+        yield first
+    async for chunk in rest:
+        told.note_model(chunk.model_version)
+        yield chunk
 
 
 def _parameters(blueprint: Blueprint) -> dict[str, Any]:
