@@ -39,7 +39,7 @@ def test_direct_agent_sends_what_its_blueprint_says(project):
     assert request.body["model"] == "my-org/claude-fable"
     assert request.body["temperature"] == 0.3
     assert request.body["max_tokens"] == 321
-    assert request.body["messages"][0] == {"role": "system", "content": "You answer in one sentence.\n"}
+    assert _system_prompt(request) == "You answer in one sentence.\n"
 
 
 def test_routed_agent_reaches_the_provider_through_the_gateway(project):
@@ -129,7 +129,7 @@ def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
     after = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
     assert after == {"local_direct": before["local_direct"] + 1, "local_routed": before["local_routed"]}
     project.invoke("direct", "Say something.")
-    assert project.provider.requests[-1].body["messages"][0]["content"] == "You answer in two sentences.\n"
+    assert _system_prompt(project.provider.requests[-1]) == "You answer in two sentences.\n"
 
 
 def test_role_without_a_secret_fails_by_the_names_of_secret_and_role(project):
@@ -201,6 +201,12 @@ def test_unknown_agent_and_session_are_said_in_one_line(project):
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def _system_prompt(request):
+    first = request.body["messages"][0]
+    assert first["role"] == "system"
+    return "".join(block["text"] for block in first["content"])
 
 
 def _path_with_node():

@@ -1,0 +1,118 @@
+"""The blueprints of the published format's LiteLLM page, deployed unchanged but for the address."""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+COMPANY_PROXY = """\
+id: company-proxy
+version: 1.0.0
+name: Company Proxy
+prompt_ref: published-v1
+model:
+  provider: litellm
+  model_id: ${{ACTIVE_MODEL:-claude-sonnet-4-6}}
+  temperature: 0.2
+  max_tokens: 8192
+  base_url: {url}
+  api_key_env: LITELLM_API_KEY
+runtime:
+  type: agentcore
+  max_iterations: 10
+  max_execution_time: 300
+  idle_timeout_minutes: 20
+  network_mode: PRIVATE
+  protocol: HTTP
+  port: 8080
+  platform: linux/arm64
+observability:
+  enabled: true
+  trace_attributes: {{team: platform}}
+  data_protection:
+    provider: presidio
+    presidio_entities: [EMAIL_ADDRESS, PHONE_NUMBER]
+    presidio_language: en
+tags: [production, v2]
+execution_modes: {{simulation: true, staging: true, production: true}}
+"""
+
+CLOUDFLARE = """\
+id: cloudflare
+version: 1.0.0
+name: Cloudflare
+prompt_ref: published-v1
+model:
+  provider: litellm
+  model_id: ${{ACTIVE_MODEL:-claude-sonnet-4-6}}
+  temperature: 0.3
+  max_tokens: 4096
+  base_url: {url}
+  api_key_env: CF_GATEWAY_API_KEY
+  extra_headers_env:
+    CF-Access-Client-Id: CF_ACCESS_CLIENT_ID
+    CF-Access-Client-Secret: CF_ACCESS_CLIENT_SECRET
+environments:
+  local: {{model: {{temperature: 0.9}}}}
+"""
+
+VARIABLES = ("LITELLM_API_KEY", "CF_GATEWAY_API_KEY", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET")
+
+
+@pytest.fixture(scope="module")
+def published(project):
+    """The project with the two agents, deployed."""
+    blueprints = project.folder / "blueprints"
+    (blueprints / "prompts" / "published-v1.md").write_text("---\nstatus: stable\n---\nYou analyse.\n")
+    for name, text in (("company-proxy", COMPANY_PROXY), ("cloudflare", CLOUDFLARE)):
+        (blueprints / "agents" / f"{name}.yaml").write_text(text.format(url=project.provider.base_url))
+    stopped = project.deploy()
+    assert stopped.returncode == 1
+    for name in VARIABLES:
+        assert f"strandline secrets set {name} --env local" in stopped.stderr
+        project.canaries[name] = f"canary-{secrets.token_hex(16)}"
+        assert project.run("secrets", "set", name, "--env", "local", stdin=project.canaries[name]).returncode == 0
+    deployed = project.deploy()
+    assert deployed.returncode == 0, deployed.stderr
+    return project
+
+
+def _sent(project):
+    return project.provider.requests[-1]
+
+
+def test_company_proxy_masks_and_takes_the_default_model(published):
+    published.invoke("company-proxy", "Write to ada.lovelace@example.com today.")
+    request = _sent(published)
+    assert request.header("authorization") == f"Bearer {published.canaries['LITELLM_API_KEY']}"
+    assert (request.body["model"], request.body["temperature"]) == ("claude-sonnet-4-6", 0.2)
+    assert request.body["max_tokens"] == 8192
+    assert "ada.lovelace" not in request.raw.decode()
+    assert "Write to <EMAIL_ADDRESS> today." in json.dumps(request.body["messages"])
+
+
+def test_cloudflare_gets_its_two_headers_and_the_environments_overlay(published):
+    published.invoke("cloudflare", "Say something.")
+    request = _sent(published)
+    assert request.header("authorization") == f"Bearer {published.canaries['CF_GATEWAY_API_KEY']}"
+    assert request.header("cf-access-client-id") == published.canaries["CF_ACCESS_CLIENT_ID"]
+    assert request.header("cf-access-client-secret") == published.canaries["CF_ACCESS_CLIENT_SECRET"]
+    assert request.body["temperature"] == 0.9
+    system = request.body["messages"][0]["content"]
+    assert "You analyse." in json.dumps(system)
+    assert "status" not in json.dumps(system)
+
+
+def test_model_is_switched_by_a_variable_of_the_environment(published):
+    file = published.folder / "environments.yaml"
+    file.write_text(
+        file.read_text().replace("region: us-east-1}", "region: us-east-1, variables: {ACTIVE_MODEL: my-org/other}}")
+    )
+    done = published.deploy()
+    assert done.returncode == 0, done.stderr
+    published.invoke("cloudflare", "Say something.")
+    assert _sent(published).body["model"] == "my-org/other"
