@@ -43,6 +43,7 @@ litellm.suppress_debug_info = True
 litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize  # type: ignore[attr-defined]
 
 
+_BY_OPENAI_CLIENT = ("openai", "azure", "litellm_proxy")
 _NEUTRAL_NAME = "model-at-an-address"
 
 
@@ -131,7 +132,12 @@ def endpoint_model(client: OpenAICompatibleClient, *, caches_tools: bool, **conf
 
 
 def named_model(
-    credentials: LeasedClients[Credentials], *, caches_tools: bool, client_args: dict[str, Any], **configuration: Any
+    credentials: LeasedClients[Credentials],
+    *,
+    caches_tools: bool,
+    client_args: dict[str, Any],
+    retries: int | None,
+    **configuration: Any,
 ) -> LiteLLMModel:
     """Makes the model whose provider LiteLLM finds by its name.
 
@@ -139,6 +145,7 @@ def named_model(
         credentials: Where key and headers come from.
         caches_tools: Whether the tools' definitions are marked for the provider's cache.
         client_args: Arguments of LiteLLM's `completion` that hold no secret.
+        retries: Times that a failed call is made again; the library's when None.
         **configuration: Members of Strands' `LiteLLMConfig`.
 
     Returns:
@@ -149,10 +156,19 @@ def named_model(
     """
     if not any(isinstance(callback, _Listener) for callback in litellm.callbacks):
         litellm.callbacks.append(_Listener())
+    if retries is not None:
+        client_args |= _retries(configuration["model_id"], retries)
     configuration["params"] = _with_metadata(configuration["model_id"], configuration["params"])
     model = _NamedModel(client_args=client_args, **configuration)
     model.credentials, model.caches_tools = credentials, caches_tools
     return model
+
+
+def _retries(model_id: str, times: int) -> dict[str, int]:
+    if litellm.get_llm_provider(model_id)[1] in _BY_OPENAI_CLIENT:
+        # LiteLLM's own retries would come on top of that client's.
+        return {"max_retries": times}
+    return {"num_retries": times, "max_retries": 0}
 
 
 def _with_metadata(model_id: str, params: dict[str, Any]) -> dict[str, Any]:

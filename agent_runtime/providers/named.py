@@ -29,6 +29,7 @@ class NamedModel(ReadyModel):
                 ),
                 caches_tools=model.cache_tools == "default",
                 client_args=_client_arguments(model),
+                retries=model.num_retries,
                 model_id=model.model_id,
                 stream=model.stream,
                 params=parameters_of(blueprint),
@@ -40,9 +41,6 @@ def _client_arguments(model: Model) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if model.timeout_seconds is not None:
         arguments["timeout"] = model.timeout_seconds
-    if model.num_retries is not None:
-        # Either name alone leaves the retries of some of its clients on.
-        arguments |= {"num_retries": model.num_retries, "max_retries": 0}
     if model.params.get(PROXY_PARAMETER):
         arguments[PROXY_PARAMETER] = True
     return arguments

@@ -155,13 +155,20 @@ def test_address_is_called(house, way):
     assert "/elsewhere" in seen.requests[0][0]
 
 
-@pytest.mark.parametrize("way", ["bedrock", "anthropic", "openai", "light", "litellm"])
+@pytest.mark.parametrize(
+    ("way", "changes"),
+    [
+        *((way, {}) for way in WAYS),
+        ("named", {"model_id": "openai/gpt-4o"}),
+        ("named", {"model_id": "litellm_proxy/tide"}),
+    ],
+)
 @pytest.mark.parametrize("retries", [0, 1])
-def test_retries_are_counted(house, way, retries):
+def test_retries_are_counted(house, way, changes, retries):
     house.api.status = 500
     house.openai.default = house.openai.default.changed(status=500)
 
-    assert len(house.see(way, {"num_retries": retries}).requests) == retries + 1
+    assert len(house.see(way, changes | {"num_retries": retries}).requests) == retries + 1
 
 
 @pytest.mark.parametrize("way", WAYS)
