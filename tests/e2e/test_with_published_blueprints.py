@@ -3,62 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 
 import pytest
 
+from tests.support.published_blueprints import CLOUDFLARE, PROXY
+
 pytestmark = pytest.mark.e2e
 
-COMPANY_PROXY = """\
-id: company-proxy
-version: 1.0.0
-name: Company Proxy
-prompt_ref: published-v1
-model:
-  provider: litellm
-  model_id: ${{ACTIVE_MODEL:-claude-sonnet-4-6}}
-  temperature: 0.2
-  max_tokens: 8192
-  base_url: {url}
-  api_key_env: LITELLM_API_KEY
-runtime:
-  type: agentcore
-  max_iterations: 10
-  max_execution_time: 300
-  idle_timeout_minutes: 20
-  network_mode: PRIVATE
-  protocol: HTTP
-  port: 8080
-  platform: linux/arm64
-observability:
-  enabled: true
-  trace_attributes: {{team: platform}}
-  data_protection:
-    provider: presidio
-    presidio_entities: [EMAIL_ADDRESS, PHONE_NUMBER]
-    presidio_language: en
-tags: [production, v2]
-execution_modes: {{simulation: true, staging: true, production: true}}
-"""
-
-CLOUDFLARE = """\
-id: cloudflare
-version: 1.0.0
-name: Cloudflare
-prompt_ref: published-v1
-model:
-  provider: litellm
-  model_id: ${{ACTIVE_MODEL:-claude-sonnet-4-6}}
-  temperature: 0.3
-  max_tokens: 4096
-  base_url: {url}
-  api_key_env: CF_GATEWAY_API_KEY
-  extra_headers_env:
-    CF-Access-Client-Id: CF_ACCESS_CLIENT_ID
-    CF-Access-Client-Secret: CF_ACCESS_CLIENT_SECRET
-environments:
-  local: {{model: {{temperature: 0.9}}}}
-"""
+HEAD = "id: {id}\nversion: 1.0.0\nname: Published\nprompt_ref: published-v1\n"
+SWITCHABLE = CLOUDFLARE.replace("model_id: claude-sonnet-4-6", "model_id: ${ACTIVE_MODEL:-claude-sonnet-4-6}")
+OVERLAY = "environments:\n  local: {model: {temperature: 0.9}}\n"
+BLUEPRINTS = {"company-proxy": PROXY, "cloudflare": SWITCHABLE + OVERLAY}
 
 VARIABLES = ("LITELLM_API_KEY", "CF_GATEWAY_API_KEY", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET")
 
@@ -68,8 +25,9 @@ def published(project):
     """The project with the two agents, deployed."""
     blueprints = project.folder / "blueprints"
     (blueprints / "prompts" / "published-v1.md").write_text("---\nstatus: stable\n---\nYou analyse.\n")
-    for name, text in (("company-proxy", COMPANY_PROXY), ("cloudflare", CLOUDFLARE)):
-        (blueprints / "agents" / f"{name}.yaml").write_text(text.format(url=project.provider.base_url))
+    for name, text in BLUEPRINTS.items():
+        moved = re.sub(r"base_url: \S+", f"base_url: {project.provider.base_url}", text)
+        (blueprints / "agents" / f"{name}.yaml").write_text(HEAD.format(id=name) + moved)
     stopped = project.deploy()
     assert stopped.returncode == 1
     for name in VARIABLES:
