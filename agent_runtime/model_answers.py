@@ -15,11 +15,13 @@ class ModelAnswers:
         model: Model that gave the last answer, as the endpoint names it.
         headers: LiteLLM's `x-litellm-*` response headers of the last answer.
         cost_usd: Cost of all answers in US dollars; `None` while no answer told one.
+        told_usage: Whether the last answer told its usage.
     """
 
     model: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     cost_usd: float | None = None
+    told_usage: bool = False
 
     def note_model(self, named: object) -> None:
         """Notes who answered.
@@ -38,6 +40,7 @@ class ModelAnswers:
         Args:
             usage: The answer's usage, if it told one.
         """
+        self.told_usage = usage is not None
         told = getattr(usage, "cost", None)
         try:
             cost = float(self.headers.get("x-litellm-response-cost", "") if told is None else told)

@@ -65,14 +65,21 @@ class _EndpointModel(_HouseLiteLLMModel):
         By the name LiteLLM would strip `openai/`, turn the system prompt of an `o3` into a user's message, refuse
         parameters: all of it about OpenAI's own models, none about what the address calls by that name.
         """
-        return super().format_request(*arguments, **more) | {"model": _NEUTRAL_NAME}
+        request = super().format_request(*arguments, **more)
+        if request["tools"]:
+            # LiteLLM takes patterns that Python cannot compile out of the schemas; the extra body it leaves alone.
+            request["extra_body"] = request["extra_body"] | {"tools": request["tools"]}
+        return request | {"model": _NEUTRAL_NAME}
 
     async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
         """Streams the model's answer; raises what `LightModel` raises."""
+        told = model_answers.get()
         with _as_the_light_client():
             async with aclosing(super().stream(*arguments, **more)) as events:
                 async for event in events:
-                    yield event
+                    # LiteLLM counts words where the endpoint tells no usage.
+                    if told is None or told.told_usage or "metadata" not in event:
+                        yield event
 
 
 class _NamedModel(_HouseLiteLLMModel):

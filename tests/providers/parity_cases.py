@@ -53,6 +53,11 @@ TOOLS = [
     Case("one tool", tools=(LOOKUP,)),
     Case("two tools", tools=(LOOKUP, CLOCK)),
     Case("nested schema", tools=(_NESTED,)),
+    Case(
+        "schema with a pattern of another language",
+        tools=(tool("search", {"name": {"type": "string", "pattern": "(?<initial>\\p{L})"}}),),
+        published="LiteLLM takes patterns that Python cannot compile out of the schema",
+    ),
     Case("tool choice auto", tools=(LOOKUP,), tool_choice={"auto": {}}),
     Case("tool choice any", tools=(LOOKUP, CLOCK), tool_choice={"any": {}}),
     Case("tool choice by name", tools=(LOOKUP, CLOCK), tool_choice={"tool": {"name": "clock"}}),
@@ -159,6 +164,11 @@ ENDS = [
         reply=Reply(headers={"x-litellm-model-name": "real/model", "x-litellm-response-cost": "0.5"}),
     ),
     Case("another model answers", reply=Reply(model="gpt-5-mini-2026-01-01")),
+]
+ENDS += [
+    Case("no usage", reply=Reply(usage=False)),
+    Case("no usage, not streamed", reply=Reply(usage=False), model={"stream": False}),
+    Case("stopped for an unknown reason", reply=Reply(finish_reason="recitation")),
 ]
 ERRORS = [
     *(
