@@ -29,7 +29,7 @@ node_modules/.installed: .venv/.installed package.json package-lock.json
 
 setup: node_modules/.installed ## the toolkit in .venv, the CDK CLI in node_modules
 
-demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=openai/gpt-5-mini asks a real provider)
+demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=openai/gpt-4.1-mini asks a real provider)
 	@$(BIN)/strandline demo $(if $(MODEL),--model $(MODEL))
 
 test: setup ## all tests, the end-to-end ones included
