@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import InputError
 from agent_runtime.files import KIB, FileFault, decode_utf8, read_inside
-from agent_runtime.suggestions import nearest
+from agent_runtime.named_files import unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,9 +74,8 @@ class SchemaFolder:
             try:
                 self._schemas[name] = self._load(name)
             except FileFault as fault:
-                where = f"{self._folder / (name + _SUFFIX)}" + (f":{fault.line}" if fault.line > 1 else "")
-                message = f"the schema cannot be used: {where}: {fault.message}"
-                raise InputError(document.problem(path, message, self._hint(name, fault))) from None
+                file = self._folder / (name + _SUFFIX)
+                raise InputError(unusable("schema", file, fault, document=document, at=path)) from None
         return self._schemas[name]
 
     def _load(self, name: str) -> OutputSchema:
@@ -85,14 +84,6 @@ class SchemaFolder:
         _check_schema(schema)
         canonical = json.dumps(schema, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return OutputSchema(name, schema, hashlib.sha256(canonical.encode()).hexdigest())
-
-    def _hint(self, name: str, fault: FileFault) -> str:
-        try:
-            known = [path.stem for path in self._folder.iterdir() if path.suffix == _SUFFIX]
-        except OSError:
-            known = []
-        guess = nearest(name, known) if name not in known else None
-        return f"did you mean {guess}?" if guess else fault.hint
 
 
 def _parsed(text: str) -> dict[str, Any]:

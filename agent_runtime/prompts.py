@@ -19,9 +19,9 @@ from pydantic import Field
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.expansion import ExpansionFault, expand_declared
 from agent_runtime.files import KIB, FileFault, decode_utf8, read_inside
+from agent_runtime.named_files import unusable
 from agent_runtime.rules import VariableName
 from agent_runtime.strict import StrictModel
-from agent_runtime.suggestions import nearest
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
 
@@ -104,9 +104,8 @@ class PromptFolder:
             try:
                 self._prompts[ref] = self._load(ref)
             except FileFault as fault:
-                where = f"{self._folder / (ref + _SUFFIX)}" + (f":{fault.line}" if fault.line > 1 else "")
-                message = f"the prompt cannot be used: {where}: {fault.message}"
-                raise InputError(document.problem(_REF_PATH, message, self._hint(ref, fault))) from None
+                file = self._folder / (ref + _SUFFIX)
+                raise InputError(unusable("prompt", file, fault, document=document, at=_REF_PATH)) from None
         return self._prompts[ref]
 
     def _load(self, ref: str) -> Prompt:
@@ -121,14 +120,6 @@ class PromptFolder:
                 raise InputError(_unused(file, name))
         _check_forms(text, front.variables)
         return Prompt(file, text, front.status, front.variables)
-
-    def _hint(self, ref: str, fault: FileFault) -> str:
-        try:
-            known = [path.stem for path in self._folder.iterdir() if path.suffix == _SUFFIX]
-        except OSError:
-            known = []
-        guess = nearest(ref, known) if ref not in known else None
-        return f"did you mean {guess}?" if guess else fault.hint
 
 
 def _split(content: str) -> tuple[str, str]:
