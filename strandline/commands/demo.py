@@ -35,7 +35,8 @@ _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 def demo(
     model: Annotated[
-        str | None, typer.Option(help="Ask a real provider, such as openai/gpt-4.1-mini; its key is in the environment.")
+        str | None,
+        typer.Option(help="Ask a real provider, such as openai/gpt-4.1-mini; its key is in the environment."),
     ] = None,
     prompt: Annotated[str, typer.Option(help="What to ask.")] = _PROMPT,
 ) -> None:
