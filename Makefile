@@ -33,7 +33,7 @@ demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=op
 	@$(BIN)/strandline demo $(if $(MODEL),--model $(MODEL))
 
 test: setup ## all tests, the end-to-end ones included
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 lint: setup ## formatting, rules, types
 	$(BIN)/ruff format --check .

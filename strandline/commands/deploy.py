@@ -127,9 +127,8 @@ class Deployment:
         try:
             client.describe_stacks(StackName="CDKToolkit")
         except client.exceptions.ClientError:
-            self._run(
-                ["bootstrap", f"aws://{environment.account}/{environment.region}"], "Bootstrapping the local account"
-            )
+            place = f"aws://{environment.account}/{environment.region}"
+            self._cdk(["bootstrap", place], "Bootstrapping the local account")
 
     def _require_values(self, variables: list[str]) -> None:
         missing = missing_values(self._target, variables)

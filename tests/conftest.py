@@ -1,0 +1,37 @@
+"""How the tests are shared out to processes: what uses one local cloud stays together, and the longest goes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+
+# These share a cloud or a deployment; every other module is a group of its own.
+TOGETHER = ("tests/e2e", "tests/local_cloud")
+
+
+class _Groups(LoadScopeScheduling):
+    # Not xdist's `loadgroup`, which finds no group under pytest 9.2.
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The same order in each process, or xdist refuses; within a group as collected.
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
+
+
+def _group(nodeid: str) -> str:
+    module = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if module.startswith(f"{folder}/")), module)
+
+
+def _rank(group: str) -> int:
+    return TOGETHER.index(group) if group in TOGETHER else len(TOGETHER)
