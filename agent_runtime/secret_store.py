@@ -140,6 +140,10 @@ class SecretStore:
         values = await asyncio.gather(*map(self._get_if_present, names))
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
+    def versions(self) -> dict[str, str]:
+        """Tells which version of each secret is in use, by variable; never a value, and nothing before the first read."""
+        return {variable: value.version_id for variable, (_, value) in sorted(self._values.items())}
+
     def forget(self, variable: str) -> None:
         """Makes the next request read this variable's secret again."""
         self._values.pop(variable, None)

@@ -209,6 +209,13 @@ def test_forgotten_value_is_read_again(store, secrets_manager):
     assert len(secrets_manager.calls) == 2
 
 
+def test_versions_in_use_are_told_and_no_values(store, secrets_manager):
+    assert store.versions() == {}
+    used = asyncio.run(store.get("MODEL_KEY"))
+
+    assert store.versions() == {"MODEL_KEY": used.version_id}
+
+
 def test_value_shows_in_no_representation_and_no_error(store, secrets_manager):
     value = SecretValue("canary-value", "1")
     secrets_manager.put("MODEL_KEY", "canary\nvalue")
