@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import binascii
 import contextlib
 import json
-import struct
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-MODEL_ID = "answering-model-1"
+from tests.providers.wires import MODEL_ID, answer
+from tests.support.openai_replies import Reply
+
+__all__ = ["MODEL_ID", "ProviderServer", "Request"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class ProviderServer:
         requests: Calls of a model.
         tokens: How many access tokens Google's stand-in gave out.
         status: HTTP status of the answers.
+        replies: What the model says, in turn; the last reply stays. One with an HTTP status of its own is refused with
+            its `error`.
         delay: Seconds before an answer.
         keys: The keys that are taken; None takes all.
     """
@@ -38,6 +41,8 @@ class ProviderServer:
         self.requests: list[Request] = []
         self.tokens = 0
         self.status = 200
+        self.replies = [Reply(text="High water at six.")]
+        self._turn = threading.Lock()
         self.delay = 0.0
         self.keys: tuple[str, ...] | None = None
         self.ended = threading.Event()
@@ -54,6 +59,11 @@ class ProviderServer:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+    def next_reply(self) -> Reply:
+        """Takes the next reply."""
+        with self._turn:
+            return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     @property
     def url(self) -> str:
@@ -76,21 +86,15 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
             server.ended.wait(server.delay)
             key = headers.get("x-api-key") or headers.get("x-goog-api-key") or ""
             refused = server.keys is not None and key not in server.keys
-            self._answer(401 if refused else server.status)
+            self._answer(401 if refused else server.status, server.requests[-1].body)
 
-        def _answer(self, status: int) -> None:
-            if status != 200:
-                error = {"type": "error", "code": status, "status": "FAILED", "message": "The request failed."}
+        def _answer(self, status: int, request: Any) -> None:
+            reply = server.next_reply()
+            if (status := reply.status if status == 200 else status) != 200:
+                error = {"type": "error", "code": status, "status": "FAILED", "message": reply.error}
                 self._send(status, "application/json", json.dumps({"type": "error", "error": error}))
-            elif self.path.endswith("/converse-stream"):
-                self._send(200, "application/vnd.amazon.eventstream", b"".join(_bedrock_events()))
-            elif self.path.endswith("/converse"):
-                self._send(200, "application/json", json.dumps(_BEDROCK))
-            elif "generateContent" in self.path or "streamGenerateContent" in self.path:
-                self._send(200, "text/event-stream", f"data: {json.dumps(_GEMINI)}\n\n")
             else:
-                events = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in _ANTHROPIC)
-                self._send(200, "text/event-stream", "".join(events))
+                self._send(200, *answer(self.path.partition("?")[0], request, reply))
 
         def _send(self, status: int, kind: str, body: str | bytes) -> None:
             raw = body.encode() if isinstance(body, str) else body
@@ -105,59 +109,3 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
             """Keeps the tests' output clean."""
 
     return Handler
-
-
-_USAGE = {"input_tokens": 11, "output_tokens": 7, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2}
-_ANTHROPIC = [
-    {
-        "type": "message_start",
-        "message": {
-            **{"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL_ID, "content": []},
-            **{"stop_reason": None, "stop_sequence": None, "usage": _USAGE},
-        },
-    },
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "High water at six."}},
-    {"type": "content_block_stop", "index": 0},
-    {
-        "type": "message_delta",
-        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": {"output_tokens": 7},
-    },
-    {"type": "message_stop"},
-]
-_GEMINI = {
-    "candidates": [{"content": {"role": "model", "parts": [{"text": "High water at six."}]}, "finishReason": "STOP"}],
-    "usageMetadata": {"promptTokenCount": 11, "candidatesTokenCount": 7, "totalTokenCount": 18},
-    "modelVersion": MODEL_ID,
-}
-_BEDROCK = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "High water at six."}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18},
-    "metrics": {"latencyMs": 1},
-}
-
-
-def _bedrock_events() -> list[bytes]:
-    return [
-        _frame("messageStart", {"role": "assistant"}),
-        _frame("contentBlockDelta", {"delta": {"text": "High water at six."}, "contentBlockIndex": 0}),
-        _frame("contentBlockStop", {"contentBlockIndex": 0}),
-        _frame("messageStop", {"stopReason": "end_turn"}),
-        _frame("metadata", {"usage": _BEDROCK["usage"], "metrics": {"latencyMs": 1}}),
-    ]
-
-
-def _frame(kind: str, payload: dict[str, Any]) -> bytes:
-    """A message of AWS's event stream: lengths, headers, payload, checksums."""
-    headers = b""
-    for name, value in ((":event-type", kind), (":content-type", "application/json"), (":message-type", "event")):
-        headers += (
-            struct.pack(">B", len(name)) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-        )
-    body = json.dumps(payload).encode()
-    prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))
-    prelude += struct.pack(">I", binascii.crc32(prelude))
-    message = prelude + headers + body
-    return message + struct.pack(">I", binascii.crc32(message))

@@ -9,7 +9,7 @@ from agent_runtime.bundle import BundledAgent
 from agent_runtime.conversations import Conversations
 from agent_runtime.guarded_events import build_guard
 from agent_runtime.invocation import AgentService
-from agent_runtime.providers.endpoint import EndpointModel
+from agent_runtime.providers import build_model_source
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.server import build_app
 from agent_runtime.structured_output import build_structured_output
@@ -37,8 +37,8 @@ class EquippedHandler(RunningHandler):
             prefix="strandline/test/", environment="test", client_factory=lambda: secrets_manager, clock=clock
         )
         plan = equipped_blueprint(endpoint, **members)
-        source = EndpointModel(plan, settings(), self.secrets)
-        self.model_client = source.client
+        source = build_model_source(plan, settings(), self.secrets)
+        self.model_client = _Connections(source)
         schemas = schemas or {}
         agent = BundledAgent(plan, PROMPT, "1" * 64, "2" * 64, schemas, dict.fromkeys(schemas, SCHEMA_HASH))
         output = build_structured_output(agent, folder)
@@ -55,6 +55,22 @@ class EquippedHandler(RunningHandler):
         """Ends the connections of the tools too."""
         asyncio.run(self.toolbox.close())
         super().stop()
+
+
+class _Connections:
+    """What a source of models holds open, whatever the provider."""
+
+    def __init__(self, source):
+        self._source = source
+
+    async def close(self):
+        """Closes it, as the end of a process would."""
+        for holder in (
+            getattr(getattr(self._source, "model", None), "clients", None),
+            getattr(self._source, "client", None),
+        ):
+            if holder is not None:
+                await holder.close()
 
 
 def equipped_blueprint(endpoint, **members):
