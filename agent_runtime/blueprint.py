@@ -37,7 +37,6 @@ from agent_runtime.blueprint_rules import (
     ParameterName,
     Platform,
     PromptRef,
-    Protocol,
     SchemaRef,
 )
 from agent_runtime.cross_rules import AGENT_RULES, MODEL_RULES, runtime_faults
@@ -50,6 +49,7 @@ Provider = Literal["bedrock", "anthropic", "litellm", "vertex", "openai"]
 ExecutionMode = Literal["simulation", "staging", "production"]
 EnvironmentName = Literal["local", "simulation", "staging", "production"]
 NetworkMode = Literal["PUBLIC", "PRIVATE"]
+Protocol = Literal["HTTP", "MCP", "A2A"]
 DependencySet = Literal["light", "litellm"]
 
 
@@ -174,13 +174,21 @@ class Runtime(StrictModel):
         description="PRIVATE places the agent in the environment's VPC. Left out: PRIVATE with base_url: gateway, "
         "else PUBLIC.",
     )
-    protocol: Annotated[Literal["HTTP"], Protocol] = Field(
-        default="HTTP", examples=["HTTP"], description="Protocol that the runtime serves."
+    protocol: Protocol = Field(
+        default="HTTP",
+        examples=["MCP"],
+        description="How callers reach the agent: HTTP takes prompts, MCP offers the agent as a tool, A2A speaks the "
+        "Agent2Agent protocol.",
     )
     platform: Annotated[Literal["linux/arm64"], Platform] = Field(
         default="linux/arm64", examples=["linux/arm64"], description="What AgentCore runs on."
     )
-    port: Literal[8080] = Field(default=8080, examples=[8080], description="Port that AgentCore calls.")
+    port: Literal[8000, 8080, 9000] | None = Field(
+        default=None,
+        examples=[8080],
+        description="Port that AgentCore calls: 8080 for HTTP, 8000 for MCP, 9000 for A2A. It follows the protocol and "
+        "can be left out.",
+    )
     platform_version: Literal["V1", "V2"] = Field(
         default="V2",
         examples=["V1"],

@@ -18,7 +18,9 @@ from agent_runtime.strict import broken_rule
 GATEWAY = "gateway"
 """The value of `model.base_url` that means the proxy that Strandline deploys."""
 
-_LATER_PROTOCOLS = ("MCP", "A2A")
+PORTS = {"HTTP": 8080, "MCP": 8000, "A2A": 9000}
+"""Where AgentCore calls a runtime of each protocol ("Understand the AgentCore Runtime service contract")."""
+
 _OTHER_PLATFORM = "linux/amd64"
 # What the blueprint says elsewhere, or the agent itself: a parameter of that name would win without a word.
 _OWN_PARAMETERS = {
@@ -42,12 +44,6 @@ _OWN_PARAMETERS = {
     "tool_choice": "",
     "custom_llm_provider": "model.provider",
 }
-
-
-def _check_protocol(value: object) -> object:
-    if value in _LATER_PROTOCOLS:
-        raise broken_rule(f"{value} comes with a later version", "use HTTP")
-    return value
 
 
 def _check_platform(value: object) -> object:
@@ -168,7 +164,6 @@ Url = Annotated[str, AfterValidator(check_url)]
 ParameterName = Annotated[Token, AfterValidator(_check_parameter)]
 Parameter = Annotated[JsonValue, AfterValidator(_check_plain)]
 Regex = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_check_regex)]
-Protocol = BeforeValidator(_check_protocol)
 Platform = BeforeValidator(_check_platform)
 McpName = BeforeValidator(_check_mcp)
 Headers = Annotated[Mapping[HeaderName, EnvName], Field(max_length=20)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_runtime.addresses import reach_of_url
-from agent_runtime.blueprint_rules import GATEWAY
+from agent_runtime.blueprint_rules import GATEWAY, PORTS
 from agent_runtime.expansion import holds_reference
 from agent_runtime.strict import Fault
 
@@ -53,7 +53,13 @@ def tool_faults(tool: Tool) -> Iterator[Fault]:
 
 
 def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
-    """Find limits that contradict each other."""
+    """Find limits that contradict each other, and a port that AgentCore would not call."""
+    if runtime.port not in (None, PORTS[runtime.protocol]):
+        yield Fault(
+            f"AgentCore calls {runtime.protocol} at port {PORTS[runtime.protocol]}",
+            "remove it: the port follows the protocol",
+            ("port",),
+        )
     if runtime.idle_timeout_minutes > runtime.max_lifetime_minutes:
         at = "idle_timeout_minutes" if "idle_timeout_minutes" in runtime.model_fields_set else "max_lifetime_minutes"
         yield Fault(

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from strands.types.content import Messages
     from strands.types.exceptions import StructuredOutputException
 
+    from agent_runtime.blueprint import Blueprint
     from agent_runtime.bundle import BundledAgent
     from agent_runtime.conversations import Conversations
     from agent_runtime.providers.source import ModelSource
-    from agent_runtime.structured_output import StructuredOutput
+    from agent_runtime.structured_output import AnswerSchema, StructuredOutput
     from agent_runtime.tools import ToolBox
 
 MAXIMUM_PROMPT_CHARACTERS = 1_000_000
@@ -130,6 +131,16 @@ class AgentService:
         self._tools = tools
         self._output = output
         self._guard = guard or Guard(None)
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the agent is, for who presents it to callers."""
+        return self._agent.blueprint
+
+    @property
+    def answer_schema(self) -> AnswerSchema | None:
+        """What every answer fits, if the blueprint asks for it."""
+        return self._output.schema if self._output else None
 
     async def events(self, prompt: Prompt, session_id: str) -> AsyncGenerator[dict[str, Any]]:
         """Runs the agent on one prompt.

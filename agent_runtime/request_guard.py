@@ -37,10 +37,10 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(receive)
+            body = await read_body(receive)
             if body is None:
                 return
-            _check(body)
+            check_payload(body)
         except BadRequestError as error:
             failure = failure_of(error)
             await json_response(failure.as_event(), failure.status)(scope, receive, send)
@@ -90,8 +90,14 @@ class _Exchange:
         self._answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Reads the body; nothing if the caller left before its end.
+async def read_body(receive: Receive) -> bytes | None:
+    """Reads the body of a request.
+
+    Args:
+        receive: Gives what the caller sends.
+
+    Returns:
+        The body; nothing if the caller left before its end.
 
     Raises:
         PayloadTooLargeError: It is too large. The rest is read and dropped: a caller who is still sending would not
@@ -114,8 +120,14 @@ async def _read(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-def _check(body: bytes) -> None:
-    """Refuses what the SDK would stumble over.
+def check_payload(body: bytes) -> Any:
+    """Refuses what a server would stumble over.
+
+    Args:
+        body: What the caller sent.
+
+    Returns:
+        Its JSON.
 
     Raises:
         BadRequestError: The body is no JSON, or nests too deep.
@@ -132,6 +144,7 @@ def _check(body: bytes) -> None:
         raise BadRequestError("The payload is JSON that nests too deep or holds too long a number.") from None
     if _is_deeper_than(MAXIMUM_DEPTH, payload):
         raise BadRequestError(f"The payload nests deeper than {MAXIMUM_DEPTH} levels.")
+    return payload
 
 
 def _is_deeper_than(depth: int, value: Any) -> bool:

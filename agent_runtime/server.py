@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from agent_runtime.aws_clients import new_client
+from agent_runtime.blueprint_rules import PORTS
 from agent_runtime.bundle_store import fetch_bundle
 from agent_runtime.conversations import Conversations
 from agent_runtime.errors import StrandlineError
@@ -45,7 +46,14 @@ def serve() -> None:
     service, settings = _build_or_exit()
     # Again, because libraries set their own level when they are imported: OPENAI_LOG=debug, LITELLM_LOG=DEBUG.
     quiet_libraries()
-    build_app(service).run(port=settings.port, host=settings.host)
+    protocol = service.blueprint.runtime.protocol
+    port = settings.port or PORTS[protocol]
+    if protocol == "HTTP":
+        build_app(service).run(port=port, host=settings.host)
+        return
+    from agent_runtime.protocols import serve_protocol
+
+    serve_protocol(service, host=settings.host, port=port)
 
 
 def build_app(service: AgentService) -> BedrockAgentCoreApp:

@@ -26,7 +26,7 @@ class RuntimeSettings:
         gateway_url: Address of the gateway that this environment deploys, if the agent uses it.
         gateway_key: Variable whose secret opens that gateway, for a blueprint that names no key of its own.
         host: Address to serve on; AgentCore calls all interfaces, the local cloud names a loopback address.
-        port: Port to serve on; AgentCore's contract says 8080.
+        port: Port to serve on, where it is not the one of AgentCore's contract.
     """
 
     environment: str
@@ -36,7 +36,7 @@ class RuntimeSettings:
     gateway_url: str | None
     gateway_key: str | None
     host: str
-    port: int
+    port: int | None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> RuntimeSettings:
@@ -65,11 +65,13 @@ class RuntimeSettings:
             gateway_url=variables.get("STRANDLINE_GATEWAY_URL") or None,
             gateway_key=variables.get("STRANDLINE_GATEWAY_KEY") or None,
             host=variables.get("STRANDLINE_HOST", "0.0.0.0"),  # noqa: S104 - AgentCore's contract; the microVM is the wall
-            port=_port(variables.get("STRANDLINE_PORT", "8080")),
+            port=_port(variables.get("STRANDLINE_PORT")),
         )
 
 
-def _port(text: str) -> int:
+def _port(text: str | None) -> int | None:
+    if text is None:
+        return None
     if not text.isdecimal() or int(text) not in _PORTS:
         raise EnvironmentFault(f"STRANDLINE_PORT is {text!r}: it must be a port, 1 to {_PORTS[-1]}.")
     return int(text)

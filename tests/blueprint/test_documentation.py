@@ -143,7 +143,7 @@ def test_the_document_that_is_spoilt_below_is_valid_before():
         (("model", "extra_headers_env"), {"X-A": "key"}),
         (("version",), "1.0"),
         (("tags",), "a"),
-        (("runtime", "port"), 9000),
+        (("runtime", "port"), 9001),
         (("environments", "prod"), {}),
         (("environments", "production", "id"), "other"),
         (("environments", "production", "model", "temperatur"), 1),

@@ -97,9 +97,9 @@ def test_a_tool_of_the_agentcore_gateway_says_what_to_write():
 @pytest.mark.parametrize(
     ("runtime", "part"),
     [
-        ("protocol: MCP", "comes with a later version"),
         ("platform: linux/amd64", "arm64 only"),
-        ("port: 9000", "allowed: 8080"),
+        ("port: 9000", "AgentCore calls HTTP at port 8080"),
+        ("{protocol: MCP, port: 8080}", "AgentCore calls MCP at port 8000"),
         ("idle_timeout_minutes: 481", "at most 480"),
         ("max_execution_time: 3600", "at most 900"),
         ("{idle_timeout_minutes: 60, max_lifetime_minutes: 30}", "above the lifetime of 30"),

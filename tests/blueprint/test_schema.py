@@ -155,9 +155,17 @@ def test_values_of_the_model_are_checked_and_not_converted(model):
     refusal(model=model)
 
 
-@pytest.mark.parametrize("protocol", ["MCP", "A2A"])
-def test_a_protocol_of_the_format_that_is_not_built_yet_says_so(protocol):
-    assert "later version" in refusal(runtime={"protocol": protocol})
+@pytest.mark.parametrize(
+    ("protocol", "port", "other"), [("HTTP", 8080, 8000), ("MCP", 8000, 8080), ("A2A", 9000, 8000)]
+)
+def test_the_port_is_the_protocols(protocol, port, other):
+    assert agent(runtime={"protocol": protocol}).runtime.port is None
+    assert agent(runtime={"protocol": protocol, "port": port}).runtime.port == port
+    assert f"AgentCore calls {protocol} at port {port}" in refusal(runtime={"protocol": protocol, "port": other})
+
+
+def test_an_unknown_protocol_is_refused_with_the_known_ones():
+    assert "HTTP', 'MCP' or 'A2A" in refusal(runtime={"protocol": "AGUI"})
 
 
 @pytest.mark.parametrize(
