@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stacks.packaging import CodeArtefact, Target
     from stacks.user_code import UserCode
 
-FEATURES = ("light", "litellm", "anthropic", "vertex", "presidio")
+FEATURES = ("light", "litellm", "anthropic", "vertex", "presidio", "a2a")
 """Lock files of `agent_runtime/requirements`; any of them go together."""
 
 _OF_PROVIDERS = ("anthropic", "vertex")
@@ -35,6 +35,8 @@ def features_of(blueprint: Blueprint) -> tuple[str, ...]:
         wanted.add(blueprint.model.provider)
     if blueprint.observability.data_protection.provider == "presidio":
         wanted.add("presidio")
+    if blueprint.runtime.protocol == "A2A":
+        wanted.add("a2a")
     return tuple(feature for feature in FEATURES if feature in wanted)
 
 
