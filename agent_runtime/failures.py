@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from agent_runtime.errors import StrandlineError
+from agent_runtime.events import ERROR, typed
 from agent_runtime.secret_store import SecretError
 
 logger = logging.getLogger(__name__)
@@ -111,8 +112,8 @@ class Failure:
     status: int
 
     def as_event(self) -> dict[str, Any]:
-        """The failure as a member of an answer or an event of a stream."""
-        return {"error": {key: value for key, value in asdict(self).items() if key != "status"}}
+        """The failure as the body of an answer or an event of a stream."""
+        return typed(ERROR, error={key: value for key, value in asdict(self).items() if key != "status"})
 
 
 _UNREACHABLE = ("model_unreachable", "The model's endpoint cannot be reached.")

@@ -7,9 +7,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.data_protection import ProtectionSettings, build_protection
+from agent_runtime.events import TOOL_START
+from agent_runtime.guarded_messages import protected_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+
+    from strands.types.content import Messages
 
     from agent_runtime.blueprint import Blueprint
     from agent_runtime.data_protection import OutputStream, Protection
@@ -51,23 +55,26 @@ class Guard:
     def __init__(self, protection: Protection | None) -> None:
         self._protection = protection
 
-    async def prompt(self, text: str) -> str:
-        """Filters the caller's text.
+    async def messages(self, messages: Messages) -> Messages:
+        """Filters what the caller sent: every text of every message, the results of tools and text documents too.
 
         Args:
-            text: The prompt.
+            messages: What the caller says.
 
         Returns:
             What may reach the model.
 
         Raises:
-            InputBlockedError: It holds what must not pass, and the action is `block`.
+            InputBlockedError: A text holds what must not pass, and the action is `block`.
+            BadRequestError: There is an image or a document in it whose text the filter cannot read.
             FilterFailedError: The filter failed.
         """
-        return await asyncio.to_thread(self._protection.protect_input, text) if self._protection else text
+        if self._protection is None or not self._protection.filters_input:
+            return messages
+        return await asyncio.to_thread(protected_messages, self._protection.protect_input, messages)
 
     async def events(self, happenings: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
-        """Filters Converse stream events; what a filter holds back comes before the end of its content block.
+        """Filters stream events; what a filter holds back comes before the end of its content block.
 
         Args:
             happenings: The events as Strands gives them.
@@ -93,6 +100,9 @@ class Guard:
                     async for rest in _rests(blocks, happening["contentBlockStop"]):
                         yield rest
                     yield happening
+                elif TOOL_START in happening:
+                    about = happening[TOOL_START]
+                    yield {TOOL_START: about | {"input": await self.value(about["input"])}}
                 else:
                     yield happening
 

@@ -74,6 +74,11 @@ class Protection:
         self._filter = entity_filter
         self._sentences = not MODEL_ENTITIES.isdisjoint(settings.entities)
 
+    @property
+    def filters_input(self) -> bool:
+        """Whether what the caller sends is filtered."""
+        return self._settings.on_input
+
     def protect_input(self, text: str) -> str:
         """Filters what the caller sent.
 
@@ -87,7 +92,7 @@ class Protection:
             InputBlockedError: The text holds an entity, and the action is `block`.
             FilterFailedError: The filter failed.
         """
-        if not self._settings.on_input:
+        if not self.filters_input:
             return text
         segmentation = Segmentation(_SHORTEST_OF_INPUT, _LONGEST_OF_INPUT, _OVERLAP, self._sentences)
         segment_filter = SegmentFilter(self._filter, segmentation, self._settings.action, InputBlockedError)

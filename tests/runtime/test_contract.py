@@ -24,6 +24,8 @@ def test_json_answer_has_the_shape_that_clients_parse(handler, endpoint):
     latency = answer.pop("latency_ms")
     assert latency > 0
     assert answer == {
+        "type": "done",
+        "v": 1,
         "result": {"role": "assistant", "content": [{"text": "High water at six."}]},
         "stop_reason": "end_turn",
         "structured": None,
