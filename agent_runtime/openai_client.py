@@ -16,7 +16,7 @@ import openai
 
 from agent_runtime.endpoint_errors import cleaned_errors
 from agent_runtime.failures import BrokenAnswerError, KeyRefusedError
-from agent_runtime.model_answers import ModelAnswers, model_answers
+from agent_runtime.model_answers import ModelAnswers, model_answers, note_request
 from agent_runtime.providers.leases import CredentialReader, Credentials, LeasedClients
 
 if TYPE_CHECKING:
@@ -128,14 +128,14 @@ class OpenAICompatibleClient:
             stack.enter_context(cleaned_errors(lease.credentials.values, self.clients.reader.key_name))
             async with asyncio.timeout(self.timeout):
                 answer = await lease.client.chat.completions.with_raw_response.create(**request)
-            told.headers = {name: value for name, value in answer.headers.items() if name.startswith("x-litellm-")}
+            told.begin(answer.headers)
             completion: Any = answer.parse()
             if request.get("stream"):
-                return Answer(answer.headers, _watched(completion, told, stack.pop_all()))
+                return Answer(answer.headers, _watched(completion, request, told, stack.pop_all()))
             if isinstance(completion, str):
                 raise BrokenAnswerError("The model's endpoint sent what is no chat completion.")
             told.note_model(getattr(completion, "model", None))
-            told.add_cost(getattr(completion, "usage", None))
+            told.end(getattr(completion, "usage", None), asked=request)
             return Answer(answer.headers, completion)
 
     def _new_client(self, credentials: Credentials) -> openai.AsyncOpenAI:
@@ -148,11 +148,14 @@ class OpenAICompatibleClient:
             http_client=openai.DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=openai.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self.timeout)),
+                event_hooks={"request": [note_request]},
             ),
         )
 
 
-async def _watched(chunks: Any, told: ModelAnswers, leases: AsyncExitStack) -> AsyncIterator[Any]:
+async def _watched(
+    chunks: Any, request: Mapping[str, Any], told: ModelAnswers, leases: AsyncExitStack
+) -> AsyncIterator[Any]:
     usage: object = None
     finished = False
     async with leases, chunks:
@@ -165,4 +168,4 @@ async def _watched(chunks: Any, told: ModelAnswers, leases: AsyncExitStack) -> A
         if not finished:
             # Without this a stream that ends too early, or is none, would pass for a short answer.
             raise BrokenAnswerError("The model's endpoint broke its answer off.")
-    told.add_cost(usage)
+    told.end(usage, asked=request)

@@ -15,6 +15,7 @@ from strands.models.bedrock import DEFAULT_READ_TIMEOUT, BedrockModel
 
 from agent_runtime.errors import EnvironmentFault
 from agent_runtime.failures import ModelTimeoutError, UnreachableError
+from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers.wire import thinking_of
 
 if TYPE_CHECKING:
@@ -58,11 +59,18 @@ class BedrockSource:
 class _CleanBedrockModel(BedrockModel):
     """`BedrockModel` whose lost connections are told as those of the other providers."""
 
+    def __init__(self, **configuration: Any) -> None:
+        super().__init__(**configuration)
+        self.client.meta.events.register("before-send.bedrock-runtime.*", _note_attempt)
+
     async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
         """Streams the model's answer."""
+        told = model_answers.get() or ModelAnswers()
+        told.begin()
         try:
             async with aclosing(super().stream(*arguments, **more)) as events:
                 async for event in events:
+                    told.note_model(_routed_to(event))
                     yield event
         except BotoCoreError as error:
             if "Timeout" in type(error).__name__:
@@ -70,6 +78,19 @@ class _CleanBedrockModel(BedrockModel):
             if "Connection" in type(error).__name__:
                 raise UnreachableError("Amazon Bedrock cannot be reached.") from None
             raise
+
+
+def _note_attempt(**_: Any) -> None:
+    """Hears each request that botocore sends, its retries too; what it returns would be taken for the response."""
+    told = model_answers.get()
+    if told:
+        told.note_attempt()
+
+
+def _routed_to(event: Any) -> str | None:
+    """The model that a prompt router chose; of other models Bedrock does not repeat the name."""
+    trace = event.get("metadata", {}).get("trace") or {}
+    return (trace.get("promptRouter") or {}).get("invokedModelId")
 
 
 def _configuration(blueprint: Blueprint, variables: Mapping[str, str]) -> dict[str, Any]:

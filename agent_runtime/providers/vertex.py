@@ -105,6 +105,7 @@ class _Listening:
 
 async def _heard(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
     told = model_answers.get() or ModelAnswers()
+    told.begin()
     if first is not None:
         told.note_model(first.model_version)
         yield first
