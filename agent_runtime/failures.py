@@ -1,7 +1,7 @@
 """From an exception to what the caller may see: a type, a sentence, an id that is also in the log.
 
     StrandlineError
-    ├── SecretError                 a secret cannot be used (`agent_runtime.secret_store`)
+    ├── SecretError                 a secret cannot be used (`agent_runtime.secret_reader`)
     └── InvocationError             one invocation cannot be answered
         ├── BadRequestError         the payload is none that the agent takes (400)
         │   └── PayloadTooLargeError    the body is too large (413)
@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 from agent_runtime.errors import StrandlineError
 from agent_runtime.events import ERROR, typed
-from agent_runtime.secret_store import SecretError
+from agent_runtime.secret_reader import SecretError
 
 logger = logging.getLogger(__name__)
 

@@ -1,67 +1,114 @@
-"""The agent's secrets, read from Secrets Manager when a request needs them.
+"""The agent's secrets as the requests of this process see them: cached, fresh, and there while Secrets Manager is not.
 
-Platform V2 restores every session from a snapshot of the started process, so nothing here reads a secret before the
-first request, and no value outlives its time in the cache.
+Platform V2 restores every session from a snapshot of the started process, so nothing here reads a secret, a clock or a
+random number before the first request. AgentCore freezes sessions that idle, so no timer runs either: the requests
+themselves drive the refreshes, each in a thread that ends with it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
+import os
 import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.errors import EnvironmentFault
+from agent_runtime.elapsed import ElapsedClock
+from agent_runtime.secret_reader import Cause, SecretError, SecretFault, SecretReader, SecretValue
+from agent_runtime.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+logger = logging.getLogger(__name__)
 
 CACHE_SECONDS = 300.0
+STALE_SECONDS = 7200.0
 
-_ASSUMED_ROLE = re.compile(r"assumed-role/([^/\s]+)")
-_SET = "`strandline secrets set {variable} --env {environment}`"
-_DECRYPT = "grant kms:Decrypt on the secret's key to the role and deploy again"
-_LATER = "Secrets Manager limits the rate of requests: try again later"
-_MENDS = {
-    "AccessDeniedException": "grant secretsmanager:GetSecretValue on it to the role and deploy again",
-    "ResourceNotFoundException": f"it does not exist or has no value: set it with {_SET}",
-    "DecryptionFailure": _DECRYPT,
-    "InvalidRequestException": f"it is scheduled for deletion: restore it, then set it with {_SET}",
-    "ThrottlingException": _LATER,
-    "TooManyRequestsException": _LATER,
-}
-
-
-class SecretError(EnvironmentFault):
-    """Raised when a secret cannot be used; names the secret and the role, never a value."""
-
-
-class NoValueError(SecretError):
-    """Raised when a secret does not exist, has no value yet, or an empty one."""
+_REFRESH_FROM, _REFRESH_SPREAD = 0.8, 0.15
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class SecretValue:
-    """A secret's value and the version that it is; the value never shows in a representation."""
+class CachePolicy:
+    """How old a value may get, and how long a request waits; all in seconds.
 
-    text: str
-    version_id: str
+    Attributes:
+        ttl: Age at which a request reads before it serves; the refresh in the background begins at 80 to 95 % of it.
+        stale: Age up to which a value serves while Secrets Manager is out, or its newest version cannot be a key.
+        revoked: The same after the secret, or the right to read it, was taken away. Not at once: a role's policy that
+            is being replaced and a key that is being re-created look the same for some minutes.
+        patience: Longest wait for a read when an older value could serve.
+        deadline: Longest wait when none could.
+    """
 
-    def __repr__(self) -> str:
-        return f"SecretValue(version_id={self.version_id!r})"
+    ttl: float = CACHE_SECONDS
+    stale: float = STALE_SECONDS
+    revoked: float = 900.0
+    patience: float = 2.0
+    deadline: float = 8.0
+
+    def bound(self, fault: SecretFault | None) -> float:
+        """Age up to which a value serves in spite of a fault."""
+        return self.revoked if fault is not None and fault.cause is Cause.REVOKED else self.stale
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one variable's secret.
+
+    Attributes:
+        value: The last good value.
+        confirmed: When the read began that brought it.
+        fault: What the last read told instead of a value.
+        absent: Whether Secrets Manager's last word was that there is no value.
+        refused: Version that a provider refused.
+        refusals: Times that this version was read again for it.
+        ask_again: When it may be read again for it.
+    """
+
+    value: SecretValue | None = None
+    confirmed: float = 0.0
+    fault: SecretFault | None = None
+    absent: bool = False
+    refused: str | None = None
+    refusals: int = 0
+    ask_again: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A read that is on its way.
+
+    Attributes:
+        variables: What it reads.
+        began: When.
+        refused: Versions by variable for whose refusal it was begun.
+        done: Set at its end.
+    """
+
+    variables: frozenset[str]
+    began: float
+    refused: Mapping[str, str]
+    done: Future[None] = field(default_factory=Future)
 
 
 class SecretStore:
-    """Reads the values of an environment's secrets by the name of their variable; for any thread and event loop.
+    """The values of an environment's secrets by the name of their variable; for any thread and event loop.
+
+    All variables are read together, by one call at a time whoever asks. A request waits for it only when nothing
+    usable is in hand or nobody has asked for `ttl` seconds, which is how a session looks that was frozen.
 
     Args:
         prefix: What stands before the variable in the secret's name, such as `strandline/production/`.
         environment: Name of the environment, for the messages.
         client_factory: Makes the Secrets Manager client at the first read.
         clock: Seconds that only grow.
+        policy: How old a value may get.
+        chance: A number from 0 to 1, which spreads the refreshes of many processes.
     """
 
     def __init__(
@@ -70,157 +117,225 @@ class SecretStore:
         prefix: str,
         environment: str,
         client_factory: Callable[[], Any],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
+        policy: CachePolicy | None = None,
+        chance: Callable[[], float] | None = None,
     ) -> None:
-        self._prefix = prefix
-        self._environment = environment
-        self._client_factory = client_factory
-        self._clock = clock
-        self._client: Any = None
-        self._client_lock = threading.Lock()
-        self._values: dict[str, tuple[float, SecretValue]] = {}
-        self._absent: dict[str, float] = {}
-        self._reads: dict[str, Future[SecretValue]] = {}
-        self._reads_lock = threading.Lock()
-        # Starts no thread before the first read.
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="secrets")
+        self._reader = SecretReader(prefix=prefix, environment=environment, client_factory=client_factory)
+        self._clock = clock or ElapsedClock()
+        self._policy = policy or CachePolicy()
+        self._chance = chance or _chance
+        # Held for a few steps and never while waiting for an answer.
+        self._lock = threading.Lock()
+        self._variables: set[str] = set()
+        self._known: dict[str, _Known] = {}
+        self._reading: _Reading | None = None
+        self._began = 0.0
+        self._refresh_at = 0.0
+        self._failures = 0
 
     def name_of(self, variable: str) -> str:
         """The name in Secrets Manager of a variable's secret."""
-        return self._prefix + variable
+        return self._reader.name_of(variable)
 
-    async def get(self, variable: str) -> SecretValue:
-        """Gives the current value of a variable's secret.
+    def register(self, variables: Iterable[str]) -> None:
+        """Names variables that requests will ask for, so that one call reads all of the agent's; reads nothing."""
+        with self._lock:
+            self._variables.update(variables)
 
-        Concurrent requests for one variable share one call.
-
-        Args:
-            variable: Name of the variable, such as `OPENAI_API_KEY`.
-
-        Returns:
-            The value, at most `CACHE_SECONDS` old.
-
-        Raises:
-            SecretError: Secrets Manager refuses, or the value cannot be a key.
-        """
-        known = self._values.get(variable)
-        if known and self._clock() < known[0]:
-            return known[1]
-        # A request that is cancelled must not take the call away from those that share it.
-        return await asyncio.shield(asyncio.wrap_future(self._shared_read(variable)))
-
-    async def get_all(self, variables: Iterable[str]) -> dict[str, SecretValue]:
-        """Gives the current values of several variables' secrets, read side by side.
+    async def get_all(self, variables: Iterable[str], optional: Iterable[str] = ()) -> dict[str, SecretValue]:
+        """Gives the current values of variables' secrets.
 
         Args:
             variables: Names of the variables.
+            optional: Names of more variables; those whose secret has no value are left out.
 
         Returns:
-            The values by variable.
+            The values by variable, all as of one moment.
 
         Raises:
-            SecretError: As for `get`.
+            SecretError: A value cannot be read, or cannot be a key, and none in hand may stand in for it.
         """
-        names = list(dict.fromkeys(variables))
-        return dict(zip(names, await asyncio.gather(*map(self.get, names)), strict=True))
+        required = dict.fromkeys(variables)
+        others = [variable for variable in dict.fromkeys(optional) if variable not in required]
+        self.register((*required, *others))
+        await self._settle(required, others)
+        with self._lock:
+            now = self._clock()
+            values = {variable: self._usable(variable, now) for variable in required}
+            return values | {
+                variable: self._usable(variable, now)
+                for variable in others
+                if variable not in self._known or not self._known[variable].absent
+            }
 
-    async def get_all_present(self, variables: Iterable[str]) -> dict[str, SecretValue]:
-        """Gives the current values of those variables' secrets that have one.
+    async def reread(self, refused: Mapping[str, str]) -> None:
+        """Reads again after a provider refused a key; what is in hand stays until there is a newer version.
+
+        All who are refused the same version share one read, and while it stays the newest one it is read again for
+        that only after a pause, which grows.
 
         Args:
-            variables: Names of the variables.
-
-        Returns:
-            The values by variable.
-
-        Raises:
-            SecretError: A secret cannot be read, for any other reason than that it has no value.
+            refused: Versions by variable, as they were sent.
         """
-        names = list(dict.fromkeys(variables))
-        values = await asyncio.gather(*map(self._get_if_present, names))
-        return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        while refused:
+            with self._lock:
+                reading = self._rereading(refused)
+            if reading is None or not await _within(reading.done, self._policy.patience):
+                return
+            if refused.items() <= reading.refused.items():
+                return
 
     def versions(self) -> dict[str, str]:
-        """Tells which version of each secret is in use, by variable; never a value, and nothing before the first read."""
-        return {variable: value.version_id for variable, (_, value) in sorted(self._values.items())}
+        """Tells which version of each secret is in use, by variable; never a value, nothing before the first read."""
+        with self._lock:
+            return {name: known.value.version_id for name, known in sorted(self._known.items()) if known.value}
 
-    def forget(self, variable: str) -> None:
-        """Makes the next request read this variable's secret again."""
-        self._values.pop(variable, None)
-        self._absent.pop(variable, None)
+    def ages(self) -> dict[str, float]:
+        """Tells how many seconds ago Secrets Manager last gave each value that is in use, by variable."""
+        with self._lock:
+            in_use = {name: known.confirmed for name, known in sorted(self._known.items()) if known.value}
+        now = self._clock() if in_use else 0.0
+        return {name: now - confirmed for name, confirmed in in_use.items()}
 
-    async def _get_if_present(self, variable: str) -> SecretValue | None:
-        if self._clock() < self._absent.get(variable, 0.0):
+    async def _settle(self, required: Iterable[str], optional: Iterable[str]) -> None:
+        """Sees that the variables are read if they must be; begins a refresh in the background when it is time."""
+        with self._lock:
+            now = self._clock()
+            unsettled = {
+                **{variable: self._wait(variable, now, may_be_absent=False) for variable in required},
+                **{variable: self._wait(variable, now, may_be_absent=True) for variable in optional},
+            }
+            pending = {variable: seconds for variable, seconds in unsettled.items() if seconds}
+            if not pending and self._known and now >= self._refresh_at and self._reading is None:
+                # Nobody waits for it, so nobody fails for want of a thread either.
+                with suppress(RuntimeError):
+                    self._begin({})
+        while pending:
+            with self._lock:
+                reading = self._reading or self._begin({})
+            if not await _within(reading.done, max(pending.values())):
+                return
+            if self._clock() - reading.began < self._policy.ttl:
+                # Else it slept with the session, and tells what was so before.
+                pending = {name: seconds for name, seconds in pending.items() if name not in reading.variables}
+
+    def _wait(self, variable: str, now: float, *, may_be_absent: bool) -> float:
+        """How long a request may wait for a read of this variable; not at all if what is in hand will do."""
+        known = self._known.get(variable)
+        if known is None or (known.value is None and not (may_be_absent and known.absent)):
+            return self._policy.deadline
+        if known.value is not None and now - known.confirmed >= self._policy.bound(known.fault):
+            return self._policy.deadline
+        is_refused = (
+            known.value is not None
+            and self._reading is not None
+            and self._reading.refused.get(variable) == known.value.version_id
+        )
+        # A try that failed counts: in an outage one request waits, and not all of them.
+        return self._policy.patience if is_refused or now - self._began >= self._policy.ttl else 0.0
+
+    def _usable(self, variable: str, now: float) -> SecretValue:
+        known = self._known.get(variable)
+        if known and known.value and now - known.confirmed < self._policy.bound(known.fault):
+            return known.value
+        if known and known.fault:
+            raise known.fault.error()
+        raise SecretError(
+            f"Secret {self.name_of(variable)} cannot be read: "
+            f"Secrets Manager has not answered within {self._policy.deadline:g} seconds."
+        )
+
+    def _rereading(self, refused: Mapping[str, str]) -> _Reading | None:
+        """The read to wait for after a refusal, if any."""
+        now = self._clock()
+        known = {variable: self._known.setdefault(variable, _Known()) for variable in refused}
+        if any(one.value is None or one.value.version_id != refused[variable] for variable, one in known.items()):
             return None
-        try:
-            return await self.get(variable)
-        except NoValueError:
-            self._absent[variable] = self._clock() + CACHE_SECONDS
+        if self._reading is not None:
+            # One that began before the refusal may bring what the provider has just refused: another one follows it.
+            return self._reading
+        if all(one.refused == refused[variable] and now < one.ask_again for variable, one in known.items()):
             return None
+        for variable, one in known.items():
+            one.refusals = one.refusals + 1 if one.refused == refused[variable] else 1
+            one.refused = refused[variable]
+            one.ask_again = now + self._pause(one.refusals)
+        return self._begin(dict(refused))
 
-    def _shared_read(self, variable: str) -> Future[SecretValue]:
-        with self._reads_lock:
-            read = self._reads.get(variable)
-            if read is None:
-                read = self._reads[variable] = self._threads.submit(self._read, variable)
-            return read
+    def _begin(self, refused: Mapping[str, str]) -> _Reading:
+        self._began = self._clock()
+        reading = _Reading(frozenset(self._variables), self._began, refused)
+        # So that no waiter who is cancelled cancels it.
+        reading.done.set_running_or_notify_cancel()
+        # A daemon: a process that is told to end does not wait for Secrets Manager.
+        threading.Thread(target=self._read, args=(reading,), name="secrets", daemon=True).start()
+        self._reading = reading
+        return reading
 
-    def _read(self, variable: str) -> SecretValue:
-        expires = self._clock() + CACHE_SECONDS
-        try:
-            answer = self._fetch(variable)
-            value = SecretValue(self._checked(variable, answer.get("SecretString")), answer["VersionId"])
-            self._values[variable] = (expires, value)
-            return value
-        finally:
-            with self._reads_lock:
-                del self._reads[variable]
+    def _read(self, reading: _Reading) -> None:
+        found = self._reader.read(sorted(reading.variables))
+        with self._lock:
+            now = self._clock()
+            for variable, outcome in found.items():
+                self._note(self._known.setdefault(variable, _Known()), outcome, reading.began, now)
+            self._schedule(reading, found, now)
+            self._reading = None
+        reading.done.set_result(None)
+        _report(found, now, self._known)
 
-    def _fetch(self, variable: str) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+    def _note(self, known: _Known, outcome: SecretValue | SecretFault, began: float, now: float) -> None:
+        if isinstance(outcome, SecretValue):
+            known.value, known.confirmed, known.fault, known.absent = outcome, began, None, False
+            return
+        known.fault = outcome
+        known.absent = known.absent or outcome.means_absent
+        if known.value is not None and now - known.confirmed >= self._policy.bound(outcome):
+            # It will serve no more, so it is not kept either.
+            known.value = None
 
-        secret = self.name_of(variable)
-        try:
-            answer: dict[str, Any] = self._connected().get_secret_value(SecretId=secret)
-        except ClientError as error:
-            raise self._refused(variable, error.response["Error"]) from None
-        except BotoCoreError as error:
-            raise SecretError(
-                f"Secret {secret} cannot be read: Secrets Manager cannot be reached ({type(error).__name__})."
-            ) from None
-        return answer
+    def _schedule(self, reading: _Reading, found: Mapping[str, SecretValue | SecretFault], now: float) -> None:
+        # Where nothing is in hand each request asks by itself.
+        if any(isinstance(one, SecretFault) and self._known[variable].value for variable, one in found.items()):
+            self._failures += 1
+            self._refresh_at = now + self._pause(self._failures)
+        else:
+            self._failures = 0
+            self._refresh_at = reading.began + self._policy.ttl * (_REFRESH_FROM + _REFRESH_SPREAD * self._chance())
 
-    def _connected(self) -> Any:
-        with self._client_lock:
-            if self._client is None:
-                self._client = self._client_factory()
-            return self._client
+    def _pause(self, times: int) -> float:
+        return float(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(times - 1, 10)) * (0.5 + 0.5 * self._chance()))
 
-    def _refused(self, variable: str, error: dict[str, Any]) -> SecretError:
-        code, said = str(error.get("Code", "unknown")), str(error.get("Message", ""))
-        role = _ASSUMED_ROLE.search(said)
-        who = f"role {role[1]}" if role else "this runtime's role"
-        mend = _MENDS.get(code, "see the secret in Secrets Manager")
-        if code == "AccessDeniedException" and "KMS" in said:
-            mend = _DECRYPT
-        kind = NoValueError if code == "ResourceNotFoundException" else SecretError
-        return kind(f"Secret {self.name_of(variable)} cannot be read by {who} ({code}): {self._told(variable, mend)}.")
 
-    def _checked(self, variable: str, text: object) -> str:
-        """Refuses what can never be a key before a client turns it into a bare "Connection error."."""
-        wrong = None
-        trimmed = text.strip() if isinstance(text, str) else ""
-        if not isinstance(text, str):
-            wrong = "holds binary data"
-        elif not trimmed:
-            wrong = "is empty"
-        elif any(character < " " or character > "~" for character in trimmed):
-            wrong = "holds a line break, a control character or a character outside ASCII"
-        if wrong:
-            mend = self._told(variable, f"set it again with {_SET}")
-            kind = NoValueError if isinstance(text, str) and not trimmed else SecretError
-            raise kind(f"Secret {self.name_of(variable)} {wrong}: {mend}.")
-        return trimmed
+def _report(found: Mapping[str, SecretValue | SecretFault], now: float, known: Mapping[str, _Known]) -> None:
+    """Tells the metrics and the log how a read went."""
+    faults = {variable: one for variable, one in found.items() if isinstance(one, SecretFault)}
+    metrics.count("SecretRefreshes")
+    if any(known[variable].value or not fault.means_absent for variable, fault in faults.items()):
+        metrics.count("SecretRefreshFailures")
+    for variable, fault in faults.items():
+        value, age = known[variable].value, now - known[variable].confirmed
+        if value is not None:
+            metrics.record("SecretAge", age, "Seconds")
+            logger.warning(
+                "variable=<%s>, cause=<%s>, version=<%s>, age_seconds=<%d> | the value in hand is used on: %s",
+                variable,
+                fault.cause.name.lower(),
+                value.version_id,
+                age,
+                fault.message,
+            )
 
-    def _told(self, variable: str, mend: str) -> str:
-        return mend.format(variable=variable, environment=self._environment)
+
+async def _within(done: Future[None], seconds: float) -> bool:
+    """Waits for a read; who gives up, or is cancelled, leaves it to the others."""
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(done), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _chance() -> float:
+    # Not by `random`, whose state the snapshot holds: all sessions would refresh at one time.
+    return int.from_bytes(os.urandom(4)) / 2**32

@@ -31,12 +31,12 @@ class Credentials:
     Attributes:
         key: The key, if the blueprint names one.
         headers: Extra headers that have a value.
-        versions: Versions of the secrets that these are.
+        versions: Versions of the secrets that these are, by variable.
     """
 
     key: str | None
     headers: Mapping[str, str]
-    versions: tuple[str, ...]
+    versions: Mapping[str, str]
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -60,6 +60,7 @@ class CredentialReader:
         self._secrets = secrets
         self._key = api_key_env
         self._headers = dict(extra_headers_env)
+        secrets.register((*([api_key_env] if api_key_env else []), *self._headers.values()))
 
     @property
     def key_name(self) -> str | None:
@@ -72,22 +73,27 @@ class CredentialReader:
         Raises:
             SecretError: A secret cannot be read, or the key has no value.
         """
-        required = await self._secrets.get_all([self._key] if self._key else [])
-        optional = await self._secrets.get_all_present(self._headers.values())
+        values = await self._secrets.get_all([self._key] if self._key else [], optional=self._headers.values())
         headers = {}
         for header, variable in self._headers.items():
-            if variable in optional:
-                headers[header] = optional[variable].text
+            if variable in values:
+                headers[header] = values[variable].text
             else:
                 logger.debug("header=<%s>, variable=<%s> | has no value and is not sent", header, variable)
-        versions = [value.version_id for value in required.values()]
-        versions += [f"{name}={value.version_id}" for name, value in sorted(optional.items())]
-        return Credentials(required[self._key].text if self._key else None, headers, tuple(versions))
+        return Credentials(
+            key=values[self._key].text if self._key else None,
+            headers=headers,
+            versions={variable: value.version_id for variable, value in values.items()},
+        )
 
-    def forget(self) -> None:
-        """Makes the next read ask Secrets Manager."""
-        for variable in (*([self._key] if self._key else []), *self._headers.values()):
-            self._secrets.forget(variable)
+    async def reread(self, refused: Credentials) -> Credentials:
+        """Reads the values again after a provider refused these.
+
+        Raises:
+            SecretError: As for `read`.
+        """
+        await self._secrets.reread(refused.versions)
+        return await self.read()
 
 
 class LeasedClients(Generic[Client]):
@@ -118,12 +124,13 @@ class LeasedClients(Generic[Client]):
             SecretError: A secret cannot be read.
         """
         credentials = await self.reader.read()
+        replaced = None
         if self._current is None or self._current.credentials.versions != credentials.versions:
             replaced, self._current = self._current, Lease(self._make(credentials), credentials)
-            await self._retire(replaced)
         lease = self._current
         lease.requests += 1
         try:
+            await self._retire(replaced)
             yield lease
         finally:
             lease.requests -= 1
@@ -131,8 +138,7 @@ class LeasedClients(Generic[Client]):
 
     async def renewed(self, lease: Lease[Client]) -> bool:
         """Tells whether the secrets are others by now than those that were refused."""
-        self.reader.forget()
-        return (await self.reader.read()).versions != lease.credentials.versions
+        return (await self.reader.reread(lease.credentials)).versions != lease.credentials.versions
 
     async def stream(self, run: Callable[[Lease[Client]], AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
         """Runs a stream with the current client, and once more if its key was replaced meanwhile.
@@ -171,7 +177,11 @@ class LeasedClients(Generic[Client]):
 
     async def _close_if_done(self, lease: Lease[Client]) -> None:
         if lease.replaced and not lease.requests:
-            await self._close(lease.client)
+            try:
+                await self._close(lease.client)
+            except Exception as error:
+                # Nothing of a request depends on it any more.
+                logger.warning("exception=<%s> | a replaced client could not be closed", type(error).__name__)
 
 
 @dataclass(eq=False, slots=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAMESPACE = "Strandline"
 """CloudWatch namespace of all metrics."""
 
-Unit = Literal["Count", "Milliseconds", "None"]
+Unit = Literal["Count", "Milliseconds", "Seconds", "None"]
 
 # The specification's bound on the values of one metric in one line.
 _MAX_VALUES = 100

@@ -21,7 +21,7 @@ from agent_runtime.tools.mcp_transport import route_to
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from strands.types.tools import ToolUse
@@ -102,12 +102,16 @@ class ToolServer:
         Returns:
             What Strands calls a tool result.
         """
+        before = await self._values()
         result = await self._call_once(tool, tool_use, cancel_signal)
         if result is None and tool.repeatable:
             result = await self._call_once(tool, tool_use, cancel_signal)
         if result is None:
             return {"toolUseId": tool_use["toolUseId"], "status": "error", "content": [{"text": _BROKE_OFF}]}
-        return await self._without_secrets(result)
+        # A server that refuses a key may quote it, also one that was replaced meanwhile; the model's provider has no
+        # business with either.
+        values = before | await self._values()
+        return _masked(result, values) if values else result
 
     async def close(self) -> None:
         """Ends the connection, and the server's process if there is one."""
@@ -136,10 +140,8 @@ class ToolServer:
         stands = await self._on_thread(lambda: self._check(client))
         return dict(result) if stands and result is not None else None
 
-    async def _without_secrets(self, result: dict[str, Any]) -> dict[str, Any]:
-        """A server that refuses a key may quote it; the model's provider has no business with it."""
-        values = [one.text for one in (await self._secrets.get_all(self._server.headers_env.values())).values()]
-        return _masked(result, values) if values else result
+    async def _values(self) -> set[str]:
+        return {one.text for one in (await self._secrets.get_all(self._server.headers_env.values())).values()}
 
     async def _on_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -216,7 +218,7 @@ class ToolServer:
                 client.stop()
 
 
-def _masked(value: Any, secrets: list[str]) -> Any:
+def _masked(value: Any, secrets: Iterable[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, "***")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_runtime.blueprint_blocks import McpServer
+    from agent_runtime.secret_reader import SecretValue
     from agent_runtime.secret_store import SecretStore
 
 CONNECT_SECONDS = 10.0
@@ -44,19 +45,20 @@ class HeaderTransport(httpx2.AsyncHTTPTransport):
         self._secrets = secrets
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Sends a request; once more with values read anew when the server refuses the cached ones."""
+        """Sends a request; once more when the server refuses it and there are newer values."""
         if _origin(request.url) != self._origin:
             raise httpx2.UnsupportedProtocol("the server redirects to another host", request=request)
-        response = await self._send(request)
+        sent = await self._secrets.get_all(self._headers.values())
+        response = await self._send(request, sent)
         if response.status_code in _REFUSED and self._headers:
-            await response.aclose()
-            for variable in self._headers.values():
-                self._secrets.forget(variable)
-            response = await self._send(request)
+            await self._secrets.reread({variable: value.version_id for variable, value in sent.items()})
+            current = await self._secrets.get_all(self._headers.values())
+            if current != sent:
+                await response.aclose()
+                response = await self._send(request, current)
         return response
 
-    async def _send(self, request: httpx2.Request) -> httpx2.Response:
-        values = await self._secrets.get_all(self._headers.values())
+    async def _send(self, request: httpx2.Request, values: Mapping[str, SecretValue]) -> httpx2.Response:
         headers = request.headers.copy()
         headers.update({header: values[variable].text for header, variable in self._headers.items()})
         # A request of its own: the client's, which it keeps in its answers and errors, holds no secret.
@@ -83,6 +85,7 @@ class HttpRoute:
         self._url = url
         self._headers = headers
         self._secrets = secrets
+        secrets.register(headers.values())
         self._timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds)
         self.status: int | None = None
 

@@ -73,6 +73,9 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     if needs.variables:
         arns = [f"{secret_arn(environment, variable)}-??????" for variable in needs.variables]
         statements.append(_allow("Secrets", ["secretsmanager:GetSecretValue"], arns))
+        # Gives no value by itself: it brings those secrets that GetSecretValue is allowed on, and IAM knows no resources
+        # for it ("Identity-based policies", AWS Secrets Manager User Guide).
+        statements.append(_allow("SecretsInOneCall", ["secretsmanager:BatchGetSecretValue"], ["*"]))
         if environment.kms_key_arn:
             statements.append(_allow("SecretsKey", ["kms:Decrypt"], [environment.kms_key_arn]))
     if model := _bedrock_model(environment, blueprint):
@@ -87,7 +90,10 @@ def wildcard_reasons(environment: Environment, blueprint: Blueprint, runtime_nam
     reasons = {
         f"AwsSolutions-IAM5[Resource::{group}]": why,
         f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
-        "AwsSolutions-IAM5[Resource::*]": "X-Ray and PutMetricData know no resources; metrics stay in one namespace.",
+        "AwsSolutions-IAM5[Resource::*]": (
+            "X-Ray, PutMetricData and BatchGetSecretValue know no resources; metrics stay in one namespace, and each "
+            "secret of a batch needs GetSecretValue on itself."
+        ),
     }
     model = _bedrock_model(environment, blueprint)
     if model and model.behind_profile:

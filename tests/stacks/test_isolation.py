@@ -121,6 +121,14 @@ def test_a_role_reads_exactly_the_secrets_that_its_blueprint_names(agents: list[
         assert can == is_own, (reader.stage, reader.name, owner.stage, variable)
 
 
+def test_a_role_reads_secrets_in_one_call_only_if_it_reads_any_and_never_lists_them(agents: list[Agent]) -> None:
+    for agent in agents:
+        assert agent.may("secretsmanager:BatchGetSecretValue", "*") == bool(NEEDS[agent.name]), agent.name
+        # Without it the call takes names only, no filter that could find out which secrets there are.
+        assert not agent.may("secretsmanager:ListSecrets", "*")
+        assert not agent.may("secretsmanager:GetSecretValue", "*")
+
+
 def test_a_role_changes_no_secret(agents: list[Agent]) -> None:
     for agent, variable in product(agents, ("KEY", MASTER_KEY)):
         for action in ("PutSecretValue", "DeleteSecret", "UpdateSecret", "PutResourcePolicy", "RotateSecret"):
@@ -208,6 +216,7 @@ def test_a_statement_over_all_resources_names_only_actions_that_know_none(assemb
     without_resources = {
         *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"),
         "cloudwatch:PutMetricData",
+        "secretsmanager:BatchGetSecretValue",
     }
     for statement in statements(assembly):
         if "*" in as_list(statement["Resource"]):
