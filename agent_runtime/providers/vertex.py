@@ -20,7 +20,7 @@ from agent_runtime.providers.leases import CredentialReader, Credentials, Lease,
 from agent_runtime.providers.packages import packages_of
 from agent_runtime.providers.refusals import cleaned_refusals
 from agent_runtime.providers.source import ReadyModel
-from agent_runtime.secret_store import SecretError
+from agent_runtime.secret_reader import SecretError
 
 with packages_of("vertex", packages=("google",), extra="gemini", dependency_set="vertex"):
     from google import genai
