@@ -35,9 +35,10 @@ demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=op
 test: setup ## all tests, the end-to-end ones included
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
-lint: setup ## formatting, rules, types
+lint: setup ## formatting, rules, types, nothing that a snapshot would freeze
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.snapshot.import_time agent_runtime
 	$(BIN)/mypy
 
 format: setup ## rewrite the sources in the project's style

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime import events
 from agent_runtime.agent_run import AgentRun
+from agent_runtime.fresh_randomness import take_fresh_randomness
 from agent_runtime.guarded_events import Guard
 from agent_runtime.inputs import Prompt
 from agent_runtime.limits import STOPPED
@@ -94,6 +95,7 @@ class AgentService:
         Raises:
             StrandlineError: The agent cannot answer; the conversation is as it was before.
         """
+        take_fresh_randomness()
         started = time.perf_counter()
         told = ModelAnswers()
         model_answers.set(told)
