@@ -8,12 +8,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
-from agent_runtime.model_answers import model_answers, note_request
+from agent_runtime.model_answers import model_answers
 from agent_runtime.providers.leases import CredentialReader, Credentials, Lease, LeasedClients
 from agent_runtime.providers.packages import packages_of
 from agent_runtime.providers.refusals import cleaned_refusals
 from agent_runtime.providers.source import ReadyModel
-from agent_runtime.providers.wire import thinking_of
+from agent_runtime.providers.wire import thinking_of, without_thinking_if_forced
 
 with packages_of("anthropic", packages=("anthropic",), extra="anthropic", dependency_set="anthropic"):
     import anthropic
@@ -67,11 +67,14 @@ class _LeasedAnthropicModel(AnthropicModel):
             async for event in events:
                 yield event
 
+    def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
+        """Formats the request; one that forces a tool goes without thinking."""
+        return without_thinking_if_forced(super().format_request(*arguments, **more))
+
     def format_chunk(self, event: dict[str, Any]) -> StreamEvent:
         """Formats an event; the first one names the model that answers."""
         told = model_answers.get()
         if told and event["type"] == "message_start":
-            told.begin()
             told.note_model(event["message"].get("model"))
         return super().format_chunk(event)
 
@@ -103,7 +106,6 @@ def _maker(model: Model) -> Any:
             http_client=anthropic.DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=anthropic.Timeout(timeout, connect=min(_CONNECT_TIMEOUT_SECONDS, timeout or 1.0)),
-                event_hooks={"request": [note_request]},
             ),
         )
 

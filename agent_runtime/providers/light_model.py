@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from strands.models.openai import OpenAIModel
 
+from agent_runtime.providers.wire import without_thinking_if_forced
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -62,9 +64,9 @@ class LightModel(OpenAIModel):
             yield event
 
     def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
-        """Formats the request with the system prompt's blocks."""
+        """Formats the request with the system prompt's blocks; one that forces a tool goes without thinking."""
         more.setdefault("system_prompt_content", self._system_blocks)
-        request = super().format_request(*arguments, **more)
+        request = without_thinking_if_forced(super().format_request(*arguments, **more))
         return with_cached_tools(request) if self.caches_tools else request
 
     @classmethod

@@ -43,6 +43,29 @@ def thinking_of(blueprint: Blueprint) -> dict[str, Any] | None:
     return {"type": "enabled", "budget_tokens": thinking.budget_tokens}
 
 
+def without_thinking_if_forced(request: dict[str, Any]) -> dict[str, Any]:
+    """Takes extended thinking out of a request that leaves the model no choice but a tool.
+
+    Claude does one or the other: "Thinking may not be enabled when tool_choice forces tool use" (Anthropic, "Building
+    with extended thinking"). Strands does the same for Bedrock.
+
+    Args:
+        request: A request in OpenAI's or Anthropic's words.
+
+    Returns:
+        The request; the same one where nothing is to be taken out.
+    """
+    choice = request.get("tool_choice")
+    if choice in (None, "auto", "none") or (isinstance(choice, dict) and choice.get("type") in ("auto", "none")):
+        return request
+    # LiteLLM makes thinking of Claude's effort; OpenAI's own models take both.
+    taken = ("thinking", "reasoning_effort") if "claude" in str(request.get("model")).lower() else ("thinking",)
+    kept = {name: value for name, value in request.items() if name not in taken}
+    if isinstance(kept.get("extra_body"), dict):
+        kept["extra_body"] = {name: value for name, value in kept["extra_body"].items() if name not in taken}
+    return kept
+
+
 def model_behind_proxy(model_id: str) -> str:
     """The model's name on the wire; `litellm_proxy/` is a word to LiteLLM's library and no part of it."""
     return model_id.removeprefix(PROXY_PREFIX)
