@@ -61,6 +61,8 @@ class References:
                 schemas[name] = self._schemas.read(name, document, path)
             except InputError as error:
                 problems += error.problems
+        if blueprint.output_schema in schemas:
+            problems += _not_shown(blueprint, schemas[blueprint.output_schema], document)
         problems += self._sources.problems(blueprint, document)
         if problems or prompt is None:
             raise InputError(*problems)
@@ -90,3 +92,14 @@ def _schema_names(blueprint: Blueprint) -> Iterator[tuple[str, NodePath]]:
     for name, path in named:
         if name and not is_class_reference(name):
             yield name, path
+
+
+def _not_shown(blueprint: Blueprint, schema: OutputSchema, document: Document) -> Iterator[Problem]:
+    # Here, so that agents without a schema do without what writes it.
+    from agent_runtime.structured_output.dialects import NotShownError, dialect_of, shown_in
+
+    try:
+        shown_in(dialect_of(blueprint.model), schema.schema)
+    except NotShownError as fault:
+        message = f"the schema {schema.name} cannot be shown to {blueprint.model.model_id}: {fault.message}"
+        yield document.problem(_SCHEMA_PATH, message, fault.hint)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from agent_runtime.errors import EnvironmentFault, InputError
 from agent_runtime.files import KIB, FileFault, read_inside
 from agent_runtime.source_check import REQUIREMENTS, TOOLS, class_references
+from agent_runtime.structured_output.dialects import PLAIN, dialect_of
 from agent_runtime.tools.import_check import MISSING
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def _state_of(root: Path, references: list[str]) -> str:
 
 def _references(agent: LoadedBlueprint) -> Iterator[tuple[NodePath, str]]:
     for path, reference in class_references(agent.blueprint):
-        yield path, f"class={reference}"
+        # A check's schema is held to the answer only; the model is not shown it.
+        dialect = dialect_of(agent.blueprint.model) if path == ("output_schema",) else PLAIN
+        yield path, f"class/{dialect}={reference}"
     for index, tool in enumerate(agent.blueprint.tools):
         if tool.python:
             yield ("tools", index, "python"), f"tool={tool.python}"

@@ -4,9 +4,11 @@
     json_schema.py  holds an answer to a JSON Schema 2020-12, formats included
     formats.py      the formats that `jsonschema` leaves to other packages
     faults.py       what does not fit, for the model in full and for everybody else without the answer's content
+    dialects.py     the schema as each provider's API takes it
+    inlining.py     a schema with what its references name in their places
     forcing.py      hands the schema to Strands, which makes the model answer by a tool
 
-The model is shown the user's own schema, and its answer is held to that schema: nothing is translated in between.
+The model is shown the user's own schema where its API takes that, and its answer is always held to that schema.
 """
 
 from agent_runtime.structured_output.faults import StructuredOutputError

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 
+from agent_runtime.errors import InputError
 from agent_runtime.output_schemas import is_class_reference
+from agent_runtime.structured_output.dialects import NotShownError, Shown, dialect_of, shown_in
 from agent_runtime.structured_output.faults import StructuredOutputError, member_names, reasons
 from agent_runtime.structured_output.schemas import AnswerSchema, schema_of_class, schema_of_json
 from agent_runtime.user_code import USER_CODE, load_object
@@ -48,6 +50,7 @@ class Answer(BaseModel):
     """An answer that fits; Strands makes one of what the model sends. Its subclasses carry the schema."""
 
     answer_schema: ClassVar[AnswerSchema]
+    shown: ClassVar[Shown]
     answer: Any
 
     def __init__(self, /, **sent: Any) -> None:
@@ -55,8 +58,8 @@ class Answer(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
-        """Gives the author's schema: some providers constrain the model by it."""
-        return dict(cls.answer_schema.schema)
+        """Gives the schema that the model is shown: some providers constrain the model by it."""
+        return dict(cls.shown.schema)
 
 
 class StructuredOutput:
@@ -64,10 +67,12 @@ class StructuredOutput:
 
     Args:
         schema: The schema.
+        shown: The schema as the model is shown it; as it is when left out.
     """
 
-    def __init__(self, schema: AnswerSchema) -> None:
+    def __init__(self, schema: AnswerSchema, shown: Shown | None = None) -> None:
         self.schema = schema
+        self._shown = shown or Shown(schema.schema)
         self._known = member_names(schema.schema)
 
     @cached_property
@@ -75,13 +80,16 @@ class StructuredOutput:
         """The class that Strands takes as `structured_output_model`."""
         from strands.tools.structured_output import structured_output_tool
 
-        members = {"__doc__": self.schema.description, "answer_schema": self.schema, "__module__": __name__}
+        members = {
+            **{"__doc__": self.schema.description, "__module__": __name__},
+            **{"answer_schema": self.schema, "shown": self._shown},
+        }
         model: type[Answer] = type(self.schema.name, (Answer,), members)
         # Strands would flatten the schema (no recursion, every optional member nullable); it looks here first.
         structured_output_tool._TOOL_SPEC_CACHE[model] = {
             "name": self.schema.name,
-            "description": self.schema.description,
-            "inputSchema": {"json": dict(self.schema.schema)},
+            "description": " ".join(filter(None, (self.schema.description, self._shown.words))),
+            "inputSchema": {"json": dict(self._shown.schema)},
         }
         return model
 
@@ -140,7 +148,7 @@ class StructuredOutput:
         return None
 
     def _with_own_schema(self, context: InvokeModelContext) -> InvokeModelContext:
-        own = {"json": dict(self.schema.schema)}
+        own = {"json": dict(self._shown.schema)}
         specs = [
             {**spec, "inputSchema": own} if spec["name"] == self.schema.name else spec for spec in context.tool_specs
         ]
@@ -158,11 +166,19 @@ def build_structured_output(agent: BundledAgent, folder: Path = USER_CODE) -> St
         The schema at work; nothing when the blueprint names none.
 
     Raises:
-        InputError: The schema is a class in the user's code, and it is missing or no model of an object.
+        InputError: The schema is a class in the user's code, and it is missing or no model of an object; or the
+            blueprint's model cannot be shown it.
     """
     name = agent.blueprint.output_schema
     if name is None:
         return None
     if is_class_reference(name):
-        return StructuredOutput(schema_of_class(name, load_object(name, folder)))
-    return StructuredOutput(schema_of_json(name, agent.schemas[name], agent.schema_hashes[name]))
+        schema = schema_of_class(name, load_object(name, folder))
+    else:
+        schema = schema_of_json(name, agent.schemas[name], agent.schema_hashes[name])
+    try:
+        return StructuredOutput(schema, shown_in(dialect_of(agent.blueprint.model), schema.schema))
+    except NotShownError as fault:
+        raise InputError(
+            f"output_schema {name} cannot be shown to the model: {fault.message} ({fault.hint})."
+        ) from None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent_runtime.errors import InputError
 from agent_runtime.structured_output import schema_of_class
+from agent_runtime.structured_output.dialects import NotShownError, shown_in
 from agent_runtime.tools.named_tools import load_function
 from agent_runtime.user_code import load_object
 
@@ -24,7 +25,8 @@ def check(reference: str, folder: Path) -> str | None:
     """Imports one reference.
 
     Args:
-        reference: `tool=module:function` or `class=module:Class`.
+        reference: `tool=module:function`, or `class=module:Class` with the dialect of the model that is shown it:
+            `class/claude=module:Class`.
         folder: Where the user's code lies.
 
     Returns:
@@ -35,7 +37,10 @@ def check(reference: str, folder: Path) -> str | None:
         if kind == "tool":
             load_function(name, folder)
         else:
-            schema_of_class(name, load_object(name, folder))
+            schema = schema_of_class(name, load_object(name, folder))
+            shown_in(kind.partition("/")[2], schema.schema)
+    except NotShownError as fault:
+        return f"{name} cannot be shown to the model: {fault.message}; {fault.hint}."
     except InputError as error:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and not _is_own(cause.name or "", folder):

@@ -92,14 +92,16 @@ def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
             reply = server.next_reply()
             if (status := reply.status if status == 200 else status) != 200:
                 error = {"type": "error", "code": status, "status": "FAILED", "message": reply.error}
-                self._send(status, "application/json", json.dumps({"type": "error", "error": error}))
+                body = json.dumps({"type": "error", "error": error, "message": reply.error})
+                self._send(status, "application/json", body, reply.headers)
             else:
                 self._send(200, *answer(self.path.partition("?")[0], request, reply))
 
-        def _send(self, status: int, kind: str, body: str | bytes) -> None:
+        def _send(self, status: int, kind: str, body: str | bytes, headers: dict[str, str] | None = None) -> None:
             raw = body.encode() if isinstance(body, str) else body
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            for name, value in {"Content-Type": kind, **(headers or {})}.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             with contextlib.suppress(OSError):  # who waited has gone: that is what some tests are about
