@@ -14,7 +14,7 @@ ANSWER = "strandline/answer"
 ERROR = "strandline/error"
 """Key of a failure's metadata: its type, message and id."""
 
-_CONTENT = ("result", "structured")
+_NO_FACTS = ("result", "structured", "type", "v")
 
 
 def text_of(answer: Mapping[str, Any]) -> list[str]:
@@ -42,4 +42,22 @@ def facts_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The other members, named as over HTTP.
     """
-    return {name: value for name, value in answer.items() if name not in _CONTENT}
+    return {name: value for name, value in answer.items() if name not in _NO_FACTS}
+
+
+def whole_characters(value: Any) -> Any:
+    """Joins the halves of characters that a model broke in two, as JSON's escapes allow it.
+
+    Args:
+        value: JSON.
+
+    Returns:
+        The same with texts that can be encoded; half a character without its other half becomes a question mark.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole_characters(name): whole_characters(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [whole_characters(member) for member in value]
+    return value

@@ -17,10 +17,11 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool
 from starlette.middleware import Middleware
 
+from agent_runtime.events import TOOL_START
 from agent_runtime.failures import BadRequestError, failure_of
 from agent_runtime.health import Health
-from agent_runtime.invocation import Prompt
-from agent_runtime.protocols.answers import ANSWER, ERROR, facts_of, text_of
+from agent_runtime.inputs import Prompt
+from agent_runtime.protocols.answers import ANSWER, ERROR, facts_of, text_of, whole_characters
 from agent_runtime.protocols.caller import note_caller, session_of
 from agent_runtime.protocols.json_rpc import JsonRpcGuard
 from agent_runtime.protocols.ping import ping_route
@@ -124,24 +125,25 @@ class _AgentTool:
         async with aclosing(self._service.events(prompt, session)) as events:
             async for event in events:
                 answer = event
-                if step := self._step(event.get("event", {})):
+                if step := _step(event):
                     steps += 1
                     await context.session.report_progress(steps, message=step)
-        return answer
+        return whole_characters(answer)  # type: ignore[no-any-return]
 
-    def _step(self, happening: dict[str, Any]) -> str | None:
-        """What is worth telling a caller who waits; it also shows whoever is in between that the answer comes."""
-        if "messageStart" in happening:
-            return "The model answers."
-        tool = happening.get("contentBlockStart", {}).get("start", {}).get("toolUse", {}).get("name")
-        schema = self._service.answer_schema
-        return f"The agent uses {tool}." if tool and not (schema and tool == schema.name) else None
+
+def _step(event: dict[str, Any]) -> str | None:
+    """What is worth telling a caller who waits; it also shows whoever is in between that the answer comes."""
+    if event.get("type") == TOOL_START:
+        return f"The agent uses {event['tool']['name']}."
+    return "The model answers." if "messageStart" in event.get("event", {}) else None
 
 
 def _prompt(arguments: dict[str, Any] | None) -> Prompt:
     given = arguments or {}
     if others := sorted(given.keys() - {_PROMPT}):
         raise BadRequestError(f'The tool takes "prompt" and nothing else; it was given {", ".join(others)}.')
+    if not isinstance(given.get(_PROMPT), str):
+        raise BadRequestError('The tool needs "prompt", a text.')
     return Prompt.from_payload(given)
 
 

@@ -14,6 +14,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from agent_runtime.request_guard import MAXIMUM_BODY_BYTES
 from tests.protocols.conftest import KEY
 from tests.runtime.handler import SESSION, SESSION_HEADER
 from tests.support.equipped_handler import TEST_MODEL
@@ -141,7 +142,7 @@ def test_progress_tells_of_the_steps(serve, endpoint, tides, mode):
     ("arguments", "words"),
     [
         ({}, 'needs "prompt"'),
-        ({"prompt": " "}, 'needs "prompt"'),
+        ({"prompt": " "}, "prompt must be a text that is not empty"),
         ({"prompt": 5}, 'needs "prompt"'),
         ({"prompt": "Hello", "stream": True}, 'takes "prompt" and nothing else; it was given stream'),
     ],
@@ -273,7 +274,7 @@ ACCEPT = {"Content-Type": "application/json", "Accept": "application/json, text/
         (b"[" * 200_000, 400, -32700, "nests too deep"),
         (b'{"a":' * 70 + b"1" + b"}" * 70, 400, -32700, "nests deeper than 64 levels"),
         (b"\xff", 400, -32700, "not UTF-8"),
-        (b" " * (9 * 1024 * 1024), 400, -32600, "larger than"),
+        (b" " * (MAXIMUM_BODY_BYTES + 1), 400, -32600, "larger than"),
     ],
     ids=["cut", "deep", "rather-deep", "latin-1", "large"],
 )
