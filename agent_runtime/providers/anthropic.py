@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
-from agent_runtime.model_answers import model_answers
+from agent_runtime.model_answers import model_answers, note_request
 from agent_runtime.providers.leases import CredentialReader, Credentials, Lease, LeasedClients
 from agent_runtime.providers.packages import packages_of
 from agent_runtime.providers.refusals import cleaned_refusals
@@ -75,6 +75,7 @@ class _LeasedAnthropicModel(AnthropicModel):
         """Formats an event; the first one names the model that answers."""
         told = model_answers.get()
         if told and event["type"] == "message_start":
+            told.begin()
             told.note_model(event["message"].get("model"))
         return super().format_chunk(event)
 
@@ -106,6 +107,7 @@ def _maker(model: Model) -> Any:
             http_client=anthropic.DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=anthropic.Timeout(timeout, connect=min(_CONNECT_TIMEOUT_SECONDS, timeout or 1.0)),
+                event_hooks={"request": [note_request]},
             ),
         )
 

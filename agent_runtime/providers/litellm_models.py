@@ -18,13 +18,15 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 import openai
+from litellm.exceptions import UnsupportedParamsError
 from litellm.integrations.custom_logger import CustomLogger
+from litellm.utils import get_optional_params
 from strands.models._openai_errors import classify_openai_error
 from strands.models.litellm import LiteLLMModel
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
 from agent_runtime.errors import EnvironmentFault, StrandlineError
-from agent_runtime.model_answers import model_answers
+from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers.light_model import with_cached_tools
 from agent_runtime.providers.refusals import cleaned_refusals
 from agent_runtime.providers.wire import without_thinking_if_forced
@@ -32,9 +34,9 @@ from agent_runtime.providers.wire import without_thinking_if_forced
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from strands.types.event_loop import Usage
     from strands.types.streaming import StreamEvent
 
-    from agent_runtime.model_answers import ModelAnswers
     from agent_runtime.openai_client import Answer, OpenAICompatibleClient
     from agent_runtime.providers.leases import Credentials, Lease, LeasedClients
 
@@ -87,13 +89,20 @@ class _NamedModel(_HouseLiteLLMModel):
     """The model of any provider that LiteLLM knows; key and headers are read at each call."""
 
     credentials: LeasedClients[Credentials]
+    dropped: tuple[str, ...] = ()
 
     async def stream(self, *arguments: Any, **more: Any) -> AsyncGenerator[StreamEvent, None]:
         """Streams the model's answer."""
 
         async def run(lease: Lease[Credentials]) -> AsyncGenerator[StreamEvent, None]:
+            told = model_answers.get() or ModelAnswers()
+            told.begin()
+            told.note_dropped(self.dropped)
+            cost_before = told.cost_usd
             with cleaned_refusals(lease.credentials, self.credentials.reader.key_name):
                 async for event in LiteLLMModel.stream(self._with(lease.credentials), *arguments, **more):
+                    if "metadata" in event and told.cost_usd == cost_before and not told.headers:
+                        self._add_price(told, event["metadata"]["usage"])
                     yield event
 
         async with aclosing(self.credentials.stream(run)) as events:
@@ -110,6 +119,22 @@ class _NamedModel(_HouseLiteLLMModel):
         if credentials.headers:
             call.client_args["extra_headers"] = dict(credentials.headers)
         return call
+
+    def _add_price(self, told: ModelAnswers, usage: Usage) -> None:
+        """Adds what LiteLLM's list of prices says, where the provider itself told no cost."""
+        counted = litellm.Usage(
+            prompt_tokens=usage["inputTokens"],
+            completion_tokens=usage["outputTokens"],
+            total_tokens=usage["totalTokens"],
+            cache_read_input_tokens=usage.get("cacheReadInputTokens"),
+            cache_creation_input_tokens=usage.get("cacheWriteInputTokens"),
+        )
+        try:
+            prices = litellm.cost_per_token(model=self.config["model_id"], usage_object=counted)
+        except Exception:
+            # It knows no such model; a cost that is not known is told as none.
+            return
+        told.add_cost(sum(prices), "litellm_prices", tokens=usage["totalTokens"])
 
 
 def endpoint_model(client: OpenAICompatibleClient, *, caches_tools: bool, **configuration: Any) -> LiteLLMModel:
@@ -169,7 +194,29 @@ def named_model(
     configuration["params"] = _with_metadata(configuration["model_id"], configuration["params"])
     model = _NamedModel(client_args=client_args, **configuration)
     model.credentials, model.caches_tools = credentials, caches_tools
+    model.dropped = _dropped(configuration)
     return model
+
+
+def _dropped(configuration: dict[str, Any]) -> tuple[str, ...]:
+    """The parameters that LiteLLM does not pass on to this provider, where it was told to be silent about that."""
+    params = configuration["params"]
+    named = tuple(params.get("additional_drop_params") or ())
+    if not (litellm.drop_params or params.get("drop_params")):
+        return named
+    model, provider = litellm.get_llm_provider(configuration["model_id"])[:2]
+    return named + tuple(name for name, value in params.items() if _is_refused(model, provider, name, value))
+
+
+def _is_refused(model: str, provider: str, name: str, value: Any) -> bool:
+    try:
+        get_optional_params(model=model, custom_llm_provider=provider, drop_params=False, **{name: value})
+    except UnsupportedParamsError:
+        return True
+    except Exception:
+        # Another fault of the value: the call itself will tell.
+        return False
+    return False
 
 
 def _retries(model_id: str, times: int) -> dict[str, int]:
@@ -215,28 +262,35 @@ class _Listener(CustomLogger):
     async def async_post_call_success_deployment_hook(self, request_data: Any, response: Any, call_type: Any) -> None:
         """Hears a whole answer."""
         told = model_answers.get()
-        if told and not _is_lent(request_data):
+        if told and not _is_lent(request_data.get("model")):
             _note(told, response)
-            told.add_cost(getattr(response, "usage", None))
+            told.end(getattr(response, "usage", None), asked=request_data)
 
     async def async_post_call_streaming_deployment_hook(
         self, request_data: Any, response_chunk: Any, call_type: Any
     ) -> None:
         """Hears a chunk of a streamed answer."""
         told = model_answers.get()
-        if told and not _is_lent(request_data):
+        if told and not _is_lent(request_data.get("model")):
             _note(told, response_chunk)
 
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        """Hears that a provider is asked, be it for the first time or once more."""
+        told = model_answers.get()
+        if told and not _is_lent(model):
+            told.note_attempt()
 
-def _is_lent(request_data: dict[str, Any]) -> bool:
-    return request_data.get("model") == _NEUTRAL_NAME
+
+def _is_lent(model: object) -> bool:
+    return bool(model == _NEUTRAL_NAME)
 
 
 def _note(told: ModelAnswers, answer: Any) -> None:
     hidden = getattr(answer, "_hidden_params", None) or {}
     prefix = "llm_provider-"
     headers = {name.removeprefix(prefix): value for name, value in (hidden.get("additional_headers") or {}).items()}
-    told.headers = {name: value for name, value in headers.items() if name.startswith("x-litellm-")}
+    if not told.headers:
+        told.hear(headers)
     told.note_model(hidden.get("provider_response_model") or getattr(answer, "model", None))
 
 
