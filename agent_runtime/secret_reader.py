@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from agent_runtime.aws_clients import new_client
 from agent_runtime.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 SECRETS_PER_CALL = 20
 """Most that BatchGetSecretValue takes (Secrets Manager API Reference)."""
 
+_ATTEMPTS = 2
 _ASSUMED_ROLE = re.compile(r"assumed-role/([^/\s]+)")
 # Secrets Manager ends the name in an ARN with a hyphen and six characters.
 _ARN_NAME = re.compile(r":secret:(.+)-[A-Za-z0-9]{6}$")
@@ -87,6 +89,15 @@ class SecretFault:
     def error(self) -> SecretError:
         """A new exception, without the traceback of earlier ones."""
         return self.kind(self.message)
+
+
+def secrets_client() -> Any:
+    """Makes a client of Secrets Manager that gives up before the request that waits for it does.
+
+    Returns:
+        The boto3 client.
+    """
+    return new_client("secretsmanager", attempts=_ATTEMPTS)
 
 
 class SecretReader:

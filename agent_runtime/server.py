@@ -10,7 +10,6 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from agent_runtime.aws_clients import new_client
 from agent_runtime.blueprint_rules import PORTS
 from agent_runtime.bundle_store import fetch_bundle
 from agent_runtime.conversations import Conversations
@@ -19,6 +18,7 @@ from agent_runtime.failures import Failure, failure_of
 from agent_runtime.guarded_events import build_guard
 from agent_runtime.invocation import AgentService, Prompt
 from agent_runtime.providers import build_model_source
+from agent_runtime.secret_reader import secrets_client
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 from agent_runtime.structured_output import build_structured_output
@@ -105,7 +105,8 @@ def build_service(settings: RuntimeSettings) -> AgentService:
     secrets = SecretStore(
         prefix=settings.secret_prefix,
         environment=settings.environment,
-        client_factory=lambda: new_client("secretsmanager"),
+        client_factory=secrets_client,
+        policy=settings.secret_cache,
     )
     source = build_model_source(agent.blueprint, settings, secrets)
     output = build_structured_output(agent)

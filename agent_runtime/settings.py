@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault
+from agent_runtime.secret_store import CACHE_SECONDS, STALE_SECONDS, CachePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ class RuntimeSettings:
         gateway_key: Variable whose secret opens that gateway, for a blueprint that names no key of its own.
         host: Address to serve on; AgentCore calls all interfaces, the local cloud names a loopback address.
         port: Port to serve on, where it is not the one of AgentCore's contract.
+        secret_cache: How old a secret's value may get; a drill shortens it.
     """
 
     environment: str
@@ -37,6 +39,7 @@ class RuntimeSettings:
     gateway_key: str | None
     host: str
     port: int | None
+    secret_cache: CachePolicy = CachePolicy()
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> RuntimeSettings:
@@ -66,6 +69,10 @@ class RuntimeSettings:
             gateway_key=variables.get("STRANDLINE_GATEWAY_KEY") or None,
             host=variables.get("STRANDLINE_HOST", "0.0.0.0"),  # noqa: S104 - AgentCore's contract; the microVM is the wall
             port=_port(variables.get("STRANDLINE_PORT")),
+            secret_cache=CachePolicy(
+                ttl=_seconds(variables, "STRANDLINE_SECRETS_TTL", CACHE_SECONDS),
+                stale=_seconds(variables, "STRANDLINE_SECRETS_STALE", STALE_SECONDS),
+            ),
         )
 
 
@@ -75,3 +82,12 @@ def _port(text: str | None) -> int | None:
     if not text.isdecimal() or int(text) not in _PORTS:
         raise EnvironmentFault(f"STRANDLINE_PORT is {text!r}: it must be a port, 1 to {_PORTS[-1]}.")
     return int(text)
+
+
+def _seconds(variables: Mapping[str, str], name: str, default: float) -> float:
+    text = variables.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or int(text) == 0:
+        raise EnvironmentFault(f"{name} is {text!r}: it must be a number of seconds, 1 or more.")
+    return float(text)

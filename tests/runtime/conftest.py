@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.runtime.handler import Clock, RunningHandler
@@ -22,6 +24,13 @@ def endpoint():
 def secrets_manager():
     """Secrets Manager with the key of the agent."""
     return SecretsManager(MODEL_KEY=KEY, TEAM="canary-team-9f3c", SECOND="canary-second-77aa")
+
+
+@pytest.fixture
+def silent_server():
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture

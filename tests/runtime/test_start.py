@@ -150,6 +150,7 @@ CASES = {
         "STRANDLINE_BUNDLE, STRANDLINE_SECRETS",
     ),
     "bad-port": ({"STRANDLINE_PORT": "http"}, None, "STRANDLINE_PORT"),
+    "bad-time-of-secrets": ({"STRANDLINE_SECRETS_TTL": "5m"}, None, "STRANDLINE_SECRETS_TTL"),
     "bad-bundle-name": ({"STRANDLINE_BUNDLE": "https://bundles/tide.json"}, None, "STRANDLINE_BUNDLE"),
     "missing-bundle": ({}, (404, "NoSuchKey"), "NoSuchKey"),
     "missing-bucket": ({}, (404, "NoSuchBucket"), "NoSuchBucket"),
