@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_runtime.bundle import BundledAgent
     from agent_runtime.conversations import Conversations
     from agent_runtime.providers.source import ModelSource
+    from agent_runtime.secret_store import SecretStore
     from agent_runtime.structured_output import AnswerSchema, StructuredOutput
     from agent_runtime.tools import ToolBox
 
@@ -45,6 +46,7 @@ class AgentService:
         tools: What the agent may use.
         output: What its answers must fit.
         guard: What personal data is kept out by.
+        secrets: The secrets that it uses, to tell of their versions.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class AgentService:
         tools: ToolBox | None = None,
         output: StructuredOutput | None = None,
         guard: Guard | None = None,
+        secrets: SecretStore | None = None,
     ) -> None:
         self._agent = agent
         self._source = source
@@ -63,6 +66,7 @@ class AgentService:
         self._tools = tools
         self._output = output
         self._guard = guard or Guard(None)
+        self._secrets = secrets
 
     @property
     def blueprint(self) -> Blueprint:
@@ -70,14 +74,18 @@ class AgentService:
         return self._agent.blueprint
 
     @property
-    def bundle(self) -> str:
-        """Hash of the bundle that the agent was built of."""
-        return self._agent.sha256
-
-    @property
     def answer_schema(self) -> AnswerSchema | None:
         """What every answer fits, if the blueprint asks for it."""
         return self._output.schema if self._output else None
+
+    def details(self) -> dict[str, Any]:
+        """Tells what runs here: the agent, its bundle, and which version of each secret is in use, never a value."""
+        return {
+            "agent": self._agent.blueprint.id,
+            "version": self._agent.blueprint.version,
+            "bundle": self._agent.sha256,
+            "secrets": self._secrets.versions() if self._secrets else {},
+        }
 
     async def events(
         self, prompt: Prompt, session_id: str, *, user_id: str | None = None

@@ -15,15 +15,26 @@ from agent_runtime.failures import BadRequestError, PayloadTooLargeError, failur
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAXIMUM_BODY_BYTES = 8 * 1024 * 1024
+    from agent_runtime.health import Health
+
+MAXIMUM_BODY_BYTES = 16 * 1024 * 1024
 MAXIMUM_DEPTH = 64
+# Brackets and commas, also those in texts. The loop stands still while JSON is decoded: without a bound, 16 MB of empty
+# lists would hold up every session and `/ping` for five seconds.
+MAXIMUM_PARTS = 500_000
 
 
 class RequestGuard:
-    """ASGI middleware for `POST /invocations`."""
+    """ASGI middleware for `POST /invocations`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: The SDK's application.
+        health: Told of each invocation, until its answer's end.
+    """
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
         self._app = app
+        self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what the SDK must not see, and passes the rest on.
@@ -45,7 +56,8 @@ class RequestGuard:
             failure = failure_of(error)
             await json_response(failure.as_event(), failure.status)(scope, receive, send)
             return
-        await _Exchange(self._app, scope, body, receive, send).run()
+        with self._health.working():
+            await _Exchange(self._app, scope, body, receive, send).run()
 
 
 class _Exchange:
@@ -130,8 +142,11 @@ def check_payload(body: bytes) -> Any:
         Its JSON.
 
     Raises:
-        BadRequestError: The body is no JSON, or nests too deep.
+        BadRequestError: The body is no JSON, nests too deep, or has too many parts.
     """
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets + body.count(b",") > MAXIMUM_PARTS:
+        raise BadRequestError(f"The payload has more than {MAXIMUM_PARTS} brackets and commas.")
     try:
         payload = json.loads(body)
     except UnicodeDecodeError:
@@ -142,7 +157,7 @@ def check_payload(body: bytes) -> Any:
     except (RecursionError, ValueError):
         # A ValueError that is no decoding error: a number of thousands of digits.
         raise BadRequestError("The payload is JSON that nests too deep or holds too long a number.") from None
-    if _is_deeper_than(MAXIMUM_DEPTH, payload):
+    if brackets > MAXIMUM_DEPTH and _is_deeper_than(MAXIMUM_DEPTH, payload):
         raise BadRequestError(f"The payload nests deeper than {MAXIMUM_DEPTH} levels.")
     return payload
 

@@ -1,34 +1,27 @@
-"""The handler: AgentCore's HTTP contract by the `bedrock-agentcore` SDK, around the agent of the bundle."""
+"""The handler: builds the agent of the bundle when the process starts, and serves it by its blueprint's protocol."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
-import uuid
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
 from agent_runtime.blueprint_rules import PORTS
 from agent_runtime.bundle_store import fetch_bundle
 from agent_runtime.conversations import Conversations
 from agent_runtime.errors import StrandlineError
-from agent_runtime.failures import Failure, failure_of
 from agent_runtime.guarded_events import build_guard
-from agent_runtime.invocation import AgentService, Prompt
+from agent_runtime.http_app import build_app, server_options
+from agent_runtime.invocation import AgentService
 from agent_runtime.providers import build_model_source
 from agent_runtime.secret_reader import secrets_client
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 from agent_runtime.structured_output import build_structured_output
 from agent_runtime.tools import build_toolbox
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
-    from starlette.responses import Response
 
 logger = logging.getLogger(__name__)
 
@@ -46,46 +39,16 @@ def serve() -> None:
     service, settings = _build_or_exit()
     # Again, because libraries set their own level when they are imported: OPENAI_LOG=debug, LITELLM_LOG=DEBUG.
     quiet_libraries()
+    # uvicorn raises the signal again when it has served what was in flight; by default that would be no orderly end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     protocol = service.blueprint.runtime.protocol
     port = settings.port or PORTS[protocol]
     if protocol == "HTTP":
-        build_app(service).run(port=port, host=settings.host)
+        build_app(service).run(port=port, host=settings.host, **server_options())
         return
     from agent_runtime.protocols import serve_protocol
 
     serve_protocol(service, host=settings.host, port=port)
-
-
-def build_app(service: AgentService) -> BedrockAgentCoreApp:
-    """Puts the agent behind `/invocations` and `/ping`.
-
-    Args:
-        service: The agent.
-
-    Returns:
-        The ASGI application of the `bedrock-agentcore` SDK.
-    """
-    from bedrock_agentcore import BedrockAgentCoreApp
-    from starlette.middleware import Middleware
-
-    from agent_runtime.event_stream import json_response
-    from agent_runtime.request_guard import RequestGuard
-
-    app = BedrockAgentCoreApp(middleware=[Middleware(RequestGuard)])
-
-    async def invoke(payload: object, context: RequestContext) -> Response:
-        try:
-            prompt = Prompt.from_payload(payload)
-            events = service.events(prompt, context.session_id or str(uuid.uuid4()))
-            accept = _accepted(context)
-            if prompt.stream or (prompt.stream is None and "text/event-stream" in accept):
-                return await _stream(events, takes_json="application/json" in accept or "*/*" in accept)
-            return json_response(await _last(events))
-        except Exception as error:
-            return _refusal(failure_of(error))
-
-    app.entrypoint(invoke)
-    return app
 
 
 def build_service(settings: RuntimeSettings) -> AgentService:
@@ -118,7 +81,7 @@ def build_service(settings: RuntimeSettings) -> AgentService:
     logger.info(
         "agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256
     )
-    return AgentService(agent, source, Conversations(), tools=tools, output=output, guard=guard)
+    return AgentService(agent, source, Conversations(), tools=tools, output=output, guard=guard, secrets=secrets)
 
 
 def quiet_libraries() -> None:
@@ -129,36 +92,6 @@ def quiet_libraries() -> None:
     for name, known in logging.root.manager.loggerDict.items():
         if isinstance(known, logging.Logger) and known.level < logging.WARNING and name.partition(".")[0] in _TALKATIVE:
             known.setLevel(logging.WARNING)
-
-
-async def _last(events: AsyncGenerator[dict[str, Any]]) -> dict[str, Any]:
-    answer: dict[str, Any] = {}
-    async with aclosing(events):
-        async for event in events:
-            answer = event
-    return answer
-
-
-async def _stream(events: AsyncGenerator[dict[str, Any]], *, takes_json: bool) -> Response:
-    from agent_runtime.event_stream import EventStream
-
-    stream = EventStream(events)
-    first = await stream.first()
-    if isinstance(first, Failure) and takes_json:
-        # LiteLLM takes both, and takes a stream of only an error for an empty answer.
-        return _refusal(first)
-    return stream.response(first)
-
-
-def _refusal(failure: Failure) -> Response:
-    from agent_runtime.event_stream import json_response
-
-    return json_response(failure.as_event(), failure.status)
-
-
-def _accepted(context: RequestContext) -> str:
-    request = context.request
-    return (request.headers.get("accept") if request is not None else None) or "*/*"
 
 
 def _build_or_exit() -> tuple[AgentService, RuntimeSettings]:

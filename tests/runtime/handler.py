@@ -13,10 +13,10 @@ import uvicorn
 from agent_runtime.blueprint import Blueprint
 from agent_runtime.bundle import BundledAgent
 from agent_runtime.conversations import Conversations
+from agent_runtime.http_app import build_app, server_options
 from agent_runtime.invocation import AgentService
 from agent_runtime.providers.endpoint import EndpointModel
 from agent_runtime.secret_store import SecretStore
-from agent_runtime.server import build_app
 from agent_runtime.settings import RuntimeSettings
 
 with warnings.catch_warnings():
@@ -96,12 +96,18 @@ class RunningHandler:
         self.model_client.timeout = timeout
         self.conversations = Conversations(maximum_conversations)
         agent = BundledAgent(plan, PROMPT, "1" * 64, "2" * 64)
-        self.app = build_app(AgentService(agent, source, self.conversations))
+        self.app = build_app(AgentService(agent, source, self.conversations, secrets=self.secrets))
         self._start()
 
     def _start(self):
         config = uvicorn.Config(
-            self._routed, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none", interface="asgi3"
+            self._routed,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            lifespan="off",
+            interface="asgi3",
+            **server_options(),
         )
         socket = config.bind_socket()
         self.port = socket.getsockname()[1]
