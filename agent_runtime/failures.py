@@ -154,8 +154,22 @@ def failure_of(error: BaseException) -> Failure:
         type(error).__name__,
         message,
         f"\n{place[-_LONGEST_TRACE:]}" if place else "",
+        extra={"failure_id": failure.id},
     )
     return failure
+
+
+def kind_and_status(error: BaseException) -> tuple[str, int]:
+    """Tells what kind of failure an exception is, without a word of it.
+
+    Args:
+        error: What ended the invocation.
+
+    Returns:
+        The type and the HTTP status that the caller gets.
+    """
+    kind, _, status = _describe(error)
+    return kind, status
 
 
 def _describe(error: BaseException) -> tuple[str, str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from agent_runtime.inputs import Prompt
 from agent_runtime.limits import STOPPED
 from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers import system_prompt_of
+from agent_runtime.telemetry.observer import observed
 from agent_runtime.tool_events import attach_tool_events
 
 if TYPE_CHECKING:
@@ -104,26 +104,27 @@ class AgentService:
             StrandlineError: The agent cannot answer; the conversation is as it was before.
         """
         take_fresh_randomness()
-        started = time.perf_counter()
         told = ModelAnswers()
         model_answers.set(told)
-        asked = await self._guard.messages(prompt.messages)
-        async with self._conversations.turn(session_id) as messages:
-            before = list(messages)
-            if prompt.tells_conversation:
-                messages.clear()
-            agent = await self._new_agent(messages, session_id, user_id)
-            run = AgentRun(agent, self._agent.blueprint.runtime, self._output)
-            async with aclosing(self._guard.events(run.happenings(asked))) as happenings:
-                async for happening in happenings:
-                    yield _event(happening, run)
-            outcome = await self._guarded(run.outcome())
-            if outcome.stop_reason in STOPPED:
-                # It ends at a call of a tool or in a sentence, where no provider lets a conversation go on.
-                messages[:] = before
-        if self._output:
-            yield events.typed(events.STRUCTURED, structured=outcome.structured, schema=self._output.told)
-        yield self._answer(outcome, told, session_id, started)
+        with observed(told, session_id) as observation:
+            asked = await self._guard.messages(prompt.messages)
+            async with self._conversations.turn(session_id) as messages:
+                before = list(messages)
+                if prompt.tells_conversation:
+                    messages.clear()
+                agent = await self._new_agent(messages, session_id, user_id)
+                run = AgentRun(agent, self._agent.blueprint.runtime, self._output)
+                async with aclosing(self._guard.events(run.happenings(asked))) as happenings:
+                    async for happening in happenings:
+                        observation.note_event(happening)
+                        yield _event(happening, run)
+                outcome = await self._guarded(run.outcome())
+                if outcome.stop_reason in STOPPED:
+                    # It ends at a call of a tool or in a sentence, where no provider lets a conversation go on.
+                    messages[:] = before
+            if self._output:
+                yield events.typed(events.STRUCTURED, structured=outcome.structured, schema=self._output.told)
+            yield self._answer(outcome, told, session_id, observation.elapsed_ms)
 
     async def _guarded(self, outcome: Outcome) -> Outcome:
         content, structured = await self._guard.value(outcome.content), await self._guard.value(outcome.structured)
@@ -154,7 +155,7 @@ class AgentService:
         attach_tool_events(agent, hidden={self._output.schema.name} if self._output else ())
         return agent
 
-    def _answer(self, outcome: Outcome, told: ModelAnswers, session_id: str, started: float) -> dict[str, Any]:
+    def _answer(self, outcome: Outcome, told: ModelAnswers, session_id: str, elapsed_ms: float) -> dict[str, Any]:
         return events.typed(events.DONE) | {
             "result": {"role": "assistant", "content": outcome.content},
             "stop_reason": outcome.stop_reason,
@@ -164,10 +165,9 @@ class AgentService:
             "version": self._agent.blueprint.version,
             "bundle": self._agent.sha256,
             "session_id": session_id,
-            "model": {"requested": self._agent.blueprint.model.model_id, "answered": told.model},
+            **told.as_members(self._agent.blueprint.model.model_id),
             "usage": events.tokens(outcome.usage),
-            "cost_usd": told.cost_usd,
-            "latency_ms": round((time.perf_counter() - started) * 1000, 1),
+            "latency_ms": round(elapsed_ms, 1),
         }
 
 

@@ -70,6 +70,35 @@ class ModelAnswers:
     call_ids: list[str] = field(default_factory=list)
     warnings: list[AnswerWarning] = field(default_factory=list)
 
+    @property
+    def retries(self) -> int:
+        """Requests that were made because others failed."""
+        return max(0, self.attempts - self.calls)
+
+    def as_members(self, requested: str) -> dict[str, Any]:
+        """Writes what is known as members of the answer, described in `docs/observability.md`.
+
+        Args:
+            requested: Model that the blueprint asks for.
+
+        Returns:
+            The members.
+        """
+        return {
+            "model": {
+                "requested": requested,
+                "answered": self.model,
+                "all_answered": list(self.models),
+                "fallback": self.fallback,
+                "calls": self.calls,
+                "attempts": self.calls + self.retries,
+            },
+            "cost_usd": self.cost_usd,
+            "cost_source": self.cost_source,
+            "gateway": self._gateway(),
+            "warnings": [{"type": warning.type, "message": warning.message} for warning in self.warnings],
+        }
+
     def begin(self, headers: Mapping[str, str] | None = None) -> None:
         """Notes that an answer begins.
 
@@ -154,6 +183,16 @@ class ModelAnswers:
         """
         for name in parameters:
             self._warn("dropped_parameter", f"The parameter {name} was not passed on to the provider: remove it.")
+
+    def _gateway(self) -> dict[str, Any] | None:
+        if not self.headers:
+            return None
+        return {
+            "overhead_ms": self.overhead_ms,
+            "call_ids": list(self.call_ids),
+            "model_id": self.headers.get(_LITELLM + "model-id"),
+            "model_group": self.headers.get(_LITELLM + "model-group"),
+        }
 
     def _note_fallback(self) -> None:
         fallbacks = self._number("attempted-fallbacks")

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from agent_runtime.blueprint_rules import PORTS
 from agent_runtime.bundle_store import fetch_bundle
@@ -21,30 +21,29 @@ from agent_runtime.secret_reader import secrets_client
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 from agent_runtime.structured_output import build_structured_output
+from agent_runtime.telemetry import logs, metrics
 from agent_runtime.tools import build_toolbox
+
+if TYPE_CHECKING:
+    from agent_runtime.bundle import BundledAgent
 
 logger = logging.getLogger(__name__)
 
-# At DEBUG these log whole requests, configurations and bearer tokens.
-_TALKATIVE = (
-    *("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "boto3", "botocore", "h11", "h2", "hpack", "httpcore", "httpx"),
-    *("httpx2", "litellm", "mcp", "openai", "opentelemetry", "s3transfer", "strands", "urllib3"),
-)
 _INTERNAL_FAULT = 2
 
 
 def serve() -> None:
     """Builds the agent and serves it; ends the process with one line when the agent cannot be built."""
-    _configure_logging()
+    logs.configure()
     service, settings = _build_or_exit()
     # Again, because libraries set their own level when they are imported: OPENAI_LOG=debug, LITELLM_LOG=DEBUG.
-    quiet_libraries()
+    logs.quiet_libraries()
     # uvicorn raises the signal again when it has served what was in flight; by default that would be no orderly end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     protocol = service.blueprint.runtime.protocol
     port = settings.port or PORTS[protocol]
     if protocol == "HTTP":
-        build_app(service).run(port=port, host=settings.host, **server_options())
+        build_app(service).run(port=port, host=settings.host, log_config=None, **server_options())
         return
     from agent_runtime.protocols import serve_protocol
 
@@ -64,7 +63,7 @@ def build_service(settings: RuntimeSettings) -> AgentService:
         StrandlineError: The agent cannot be built.
     """
     agent = fetch_bundle(settings.bundle)
-    logging.getLogger("agent_runtime").setLevel(agent.blueprint.observability.log_level)
+    _make_observable(agent, settings)
     secrets = SecretStore(
         prefix=settings.secret_prefix,
         environment=settings.environment,
@@ -78,20 +77,16 @@ def build_service(settings: RuntimeSettings) -> AgentService:
     # Imported now, so that the snapshot holds it and no request waits for it.
     import strands  # noqa: F401
 
-    logger.info(
-        "agent=<%s>, version=<%s>, bundle=<%s> | built", agent.blueprint.id, agent.blueprint.version, agent.sha256
-    )
+    logger.info("built")
     return AgentService(agent, source, Conversations(), tools=tools, output=output, guard=guard, secrets=secrets)
 
 
-def quiet_libraries() -> None:
-    """Keeps what libraries log at DEBUG, keys among it, out of the log, whatever the root logger's level."""
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # A child with a level of its own would pass its parent by.
-    for name, known in logging.root.manager.loggerDict.items():
-        if isinstance(known, logging.Logger) and known.level < logging.WARNING and name.partition(".")[0] in _TALKATIVE:
-            known.setLevel(logging.WARNING)
+def _make_observable(agent: BundledAgent, settings: RuntimeSettings) -> None:
+    plan, environment = agent.blueprint, settings.environment
+    logging.getLogger("agent_runtime").setLevel(plan.observability.log_level)
+    logs.describe(environment=environment, agent=plan.id, version=plan.version, bundle=agent.sha256)
+    if plan.observability.enabled:
+        metrics.configure(metrics.Dimensions(environment=environment, agent=plan.id, version=plan.version))
 
 
 def _build_or_exit() -> tuple[AgentService, RuntimeSettings]:
@@ -109,10 +104,3 @@ def _build_or_exit() -> tuple[AgentService, RuntimeSettings]:
 def _exit(code: int, fault: str, message: str) -> NoReturn:
     logger.error("exit=<%s>, fault=<%s> | the agent cannot start: %s", code, fault, " ".join(message.split()))
     sys.exit(code)
-
-
-def _configure_logging() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    quiet_libraries()
-    # The SDK gives its logger a handler of its own.
-    logging.getLogger("bedrock_agentcore.app").propagate = False

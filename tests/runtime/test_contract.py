@@ -34,12 +34,18 @@ def test_json_answer_has_the_shape_that_clients_parse(handler, endpoint):
         "version": "1.2.3",
         "bundle": "2" * 64,
         "session_id": SESSION,
-        "model": {"requested": MODEL_ID, "answered": "answered-model"},
+        "model": {
+            **{"requested": MODEL_ID, "answered": "answered-model", "all_answered": ["answered-model"]},
+            **{"fallback": None, "calls": 1, "attempts": 1},
+        },
         "usage": {
             **{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18},
             **{"cache_read_tokens": None, "cache_write_tokens": None},
         },
         "cost_usd": 0.002,
+        "cost_source": "response_body",
+        "gateway": None,
+        "warnings": [],
     }
 
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from agent_runtime.request_guard import MAXIMUM_BODY_BYTES, MAXIMUM_DEPTH
-from agent_runtime.server import quiet_libraries
+from agent_runtime.telemetry.logs import quiet_libraries
 from tests.runtime.conftest import KEY
 from tests.runtime.handler import MODEL_ID
 from tests.support.openai_server import Reply

@@ -188,8 +188,10 @@ def _assert_one_line(ended, words):
     (line,) = ended.stderr.splitlines()
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert line.startswith("ERROR agent_runtime.server exit=<2>, fault=<EnvironmentFault> | the agent cannot start: ")
-    assert words in line
+    told = json.loads(line)
+    assert (told["level"], told["logger"]) == ("ERROR", "agent_runtime.server")
+    assert told["message"].startswith("exit=<2>, fault=<EnvironmentFault> | the agent cannot start: ")
+    assert words in told["message"]
     assert "canary" not in line
 
 
