@@ -200,25 +200,29 @@ class SecretStore:
 
     async def _settle(self, required: Iterable[str], optional: Iterable[str]) -> None:
         """Sees that the variables are read if they must be; begins a refresh in the background when it is time."""
-        with self._lock:
-            now = self._clock()
-            unsettled = {
-                **{variable: self._wait(variable, now, may_be_absent=False) for variable in required},
-                **{variable: self._wait(variable, now, may_be_absent=True) for variable in optional},
-            }
-            pending = {variable: seconds for variable, seconds in unsettled.items() if seconds}
-            if not pending and self._known and now >= self._refresh_at and self._reading is None:
-                # Nobody waits for it, so nobody fails for want of a thread either.
-                with suppress(RuntimeError):
-                    self._begin({})
-        while pending:
+        unsettled = dict.fromkeys(required, False) | dict.fromkeys(optional, True)
+        while True:
+            # Looked at and begun in one step: a read that ends between the two would be made twice.
             with self._lock:
+                now = self._clock()
+                seconds = max(
+                    (self._wait(name, now, may_be_absent=may) for name, may in unsettled.items()), default=0.0
+                )
+                if not seconds:
+                    self._refresh_if_due(now)
+                    return
                 reading = self._reading or self._begin({})
-            if not await _within(reading.done, max(pending.values())):
+            if not await _within(reading.done, seconds):
                 return
             if self._clock() - reading.began < self._policy.ttl:
                 # Else it slept with the session, and tells what was so before.
-                pending = {name: seconds for name, seconds in pending.items() if name not in reading.variables}
+                unsettled = {name: may for name, may in unsettled.items() if name not in reading.variables}
+
+    def _refresh_if_due(self, now: float) -> None:
+        if self._known and now >= self._refresh_at and self._reading is None:
+            # Nobody waits for it, so nobody fails for want of a thread either.
+            with suppress(RuntimeError):
+                self._begin({})
 
     def _wait(self, variable: str, now: float, *, may_be_absent: bool) -> float:
         """How long a request may wait for a read of this variable; not at all if what is in hand will do."""
@@ -274,15 +278,18 @@ class SecretStore:
         return reading
 
     def _read(self, reading: _Reading) -> None:
-        found = self._reader.read(sorted(reading.variables))
-        with self._lock:
-            now = self._clock()
-            for variable, outcome in found.items():
-                self._note(self._known.setdefault(variable, _Known()), outcome, reading.began, now)
-            self._schedule(reading, found, now)
-            self._reading = None
-        reading.done.set_result(None)
-        _report(found, now, self._known)
+        try:
+            found = self._reader.read(sorted(reading.variables))
+            with self._lock:
+                now = self._clock()
+                for variable, outcome in found.items():
+                    self._note(self._known.setdefault(variable, _Known()), outcome, reading.began, now)
+                self._schedule(reading, found, now)
+            _report(found, now, self._known)
+        finally:
+            with self._lock:
+                self._reading = None
+            reading.done.set_result(None)
 
     def _note(self, known: _Known, outcome: SecretValue | SecretFault, began: float, now: float) -> None:
         if isinstance(outcome, SecretValue):
@@ -318,7 +325,7 @@ def _report(found: Mapping[str, SecretValue | SecretFault], now: float, known: M
         if value is not None:
             metrics.record("SecretAge", age, "Seconds")
             logger.warning(
-                "variable=<%s>, cause=<%s>, version=<%s>, age_seconds=<%d> | the value in hand is used on: %s",
+                "variable=<%s>, cause=<%s>, version=<%s>, age_seconds=<%d> | the last good value is kept: %s",
                 variable,
                 fault.cause.name.lower(),
                 value.version_id,
