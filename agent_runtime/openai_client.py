@@ -18,6 +18,7 @@ from agent_runtime.endpoint_errors import cleaned_errors
 from agent_runtime.failures import BrokenAnswerError, KeyRefusedError
 from agent_runtime.model_answers import ModelAnswers, model_answers, note_request
 from agent_runtime.providers.leases import CredentialReader, Credentials, LeasedClients
+from agent_runtime.trace_context import outgoing_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -56,6 +57,7 @@ class OpenAICompatibleClient:
         secrets: Where the values come from.
         timeout: Seconds that the endpoint has to begin its answer, retries included, and to go on with it.
         max_retries: Times that a failed call is made again; the library's when None.
+        is_own: Whether the endpoint is one's own gateway, which may have the caller's baggage; no stranger may.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class OpenAICompatibleClient:
         secrets: SecretStore,
         timeout: float | None = None,
         max_retries: int | None = None,
+        is_own: bool = False,
     ) -> None:
         self.base_url = base_url
         self.api_key_env = api_key_env
         self.timeout = REQUEST_TIMEOUT_SECONDS if timeout is None else timeout
         self._max_retries = openai.DEFAULT_MAX_RETRIES if max_retries is None else max_retries
+        self._is_own = is_own
         reader = CredentialReader(secrets, api_key_env, extra_headers_env)
         self.clients = LeasedClients(reader, self._new_client, openai.AsyncOpenAI.close)
 
@@ -106,9 +110,13 @@ class OpenAICompatibleClient:
         if not request.get("stream"):
             # OpenAI's default; some endpoints know streams only and take the word for a mistake.
             request.pop("stream", None)
+        headers: dict[str, Any] = {**(request.pop("extra_headers", None) or {})}
+        headers |= outgoing_headers(with_baggage=self._is_own)
         if self.api_key_env is None:
             # Said with each request: the client refuses to be made without a key.
-            request["extra_headers"] = {"Authorization": openai.Omit()}
+            headers["Authorization"] = openai.Omit()
+        if headers:
+            request["extra_headers"] = headers
         async with self.clients.lease() as refused:
             try:
                 return await self._ask(request)

@@ -38,6 +38,7 @@ class EndpointModel(ReadyModel):
             secrets=secrets,
             timeout=model.timeout_seconds,
             max_retries=model.num_retries,
+            is_own=blueprint.uses_gateway,
         )
         uses_litellm = model.provider == "litellm" and not model.uses_light_client
         super().__init__((_by_litellm if uses_litellm else _by_openai)(blueprint, self.client))
