@@ -29,6 +29,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if self.path != "/ping":
+            self.do_describe({})
+            return
+        if MODE == "no-ping":
+            self.answer(404, {})
+            return
         status = "HealthyBusy" if MODE == "busy" else "Healthy"
         self.answer(200, {"status": status})
 
@@ -39,7 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_describe(self, body):
         print(f"described {body.get('note', '')}", flush=True)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.answer(200, {"pid": os.getpid(), "environment": dict(os.environ), "headers": headers, "mode": MODE})
+        self.answer(
+            200,
+            {"pid": os.getpid(), "environment": dict(os.environ), "headers": headers, "mode": MODE, "path": self.path},
+        )
 
     def do_credentials(self, body):
         self.answer(200, credentials())

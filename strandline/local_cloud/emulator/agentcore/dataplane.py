@@ -1,6 +1,6 @@
 # mypy: disable-error-code="import-not-found"
 
-"""InvokeAgentRuntime and StopRuntimeSession, and the control plane's create, update and delete, over HTTP."""
+"""InvokeAgentRuntime, GetAgentCard and StopRuntimeSession; and the control plane's create, update and delete."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ministack.services import bedrock_agentcore as service
 from ..redaction import redact
 from . import relay
 from .control import Conflict, NotFound, Runtimes, read
+from .protocols import CARD_PATH, protocol_of
 from .session import Session, StartFailure
 from .shapes import Body, Invalid
 
@@ -38,6 +39,8 @@ _FORWARDED = (
     "accept",
     "mcp-session-id",
     "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
     "x-amzn-bedrock-agentcore-runtime-user-id",
     "x-amzn-trace-id",
     "traceparent",
@@ -55,6 +58,7 @@ _RETURNED = (
     "baggage",
 )
 _CALL = re.compile(r"/runtimes/(?P<arn>.+)/(?P<verb>invocations|stopruntimesession)/?")
+_CARD = re.compile(r"/runtimes/(?P<arn>.+)/invocations/\.well-known/agent-card\.json")
 _RUNTIME = re.compile(r"/runtimes(?:/(?P<id>[^/]+))?/?")
 
 
@@ -84,18 +88,20 @@ def install(context: Context) -> None:
 
 
 def _authorize_stop() -> None:
-    """MiniStack's table of actions has no StopRuntimeSession: without this anybody may call it."""
+    """Without this anybody may call StopRuntimeSession and GetAgentCard: MiniStack's table of actions has neither."""
     arn_of = iam_actions._agentcore_runtime_arn
     action_of = iam_actions.extract_iam_action
 
     def runtime_arn(path: str) -> str | None:
-        call = _CALL.fullmatch(unquote(path))
+        call = _CALL.fullmatch(unquote(path)) or _CARD.fullmatch(unquote(path))
         return call["arn"] if call else arn_of(path)
 
     def action(service_name: str, method: str, path: str, *rest: Any) -> str | None:
         call = _CALL.fullmatch(unquote(path)) if service_name == "bedrock-agentcore" and method == "POST" else None
         if call and call["verb"] == "stopruntimesession":
             return "bedrock-agentcore:StopRuntimeSession"
+        if service_name == "bedrock-agentcore" and _CARD.fullmatch(unquote(path)):
+            return "bedrock-agentcore:GetAgentCard"
         found: str | None = action_of(service_name, method, path, *rest)
         return found
 
@@ -115,8 +121,10 @@ class Operations:
         self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Response | None:
         """The answer, or None for what MiniStack does itself."""
-        call, runtime = _CALL.fullmatch(path), _RUNTIME.fullmatch(path)
+        call, card, runtime = _CALL.fullmatch(path), _CARD.fullmatch(path), _RUNTIME.fullmatch(path)
         try:
+            if card and method == "GET":
+                return await self._card(card["arn"], headers, query)
             if call and method == "POST":
                 operation = self._invoke if call["verb"] == "invocations" else self._stop
                 return await operation(call["arn"], headers, body, query)
@@ -137,23 +145,33 @@ class Operations:
         return _json(_summary(self._runtimes.update(runtime_id, read(body))) | {"status": "UPDATING"}, 202)
 
     async def _invoke(self, arn: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
-        session_id = headers.get(_SESSION_HEADER) or str(uuid.uuid4())
-        _check_session_id(session_id)
         version, endpoint = _resolve(arn, headers, query)
+        return await self._pass_on(version, endpoint, protocol_of(version).path, headers, body or b"")
+
+    async def _card(self, arn: str, headers: dict[str, str], query: dict[str, Any]) -> Response:
+        version, endpoint = _resolve(arn, headers, query)
+        if not protocol_of(version).has_card:
+            raise Invalid(f"Agent runtime {arn} does not serve the A2A protocol and has no agent card")
+        return await self._pass_on(version, endpoint, CARD_PATH, headers, None)
+
+    async def _pass_on(
+        self, version: Body, endpoint: str, path: str, headers: dict[str, str], body: bytes | None
+    ) -> Response:
+        """Carry a request to the session's process; without a body it is a GET."""
+        named = (headers.get(name) for name in protocol_of(version).session_headers)
+        session_id = next(filter(None, named), None) or str(uuid.uuid4())
+        _check_session_id(session_id)
         try:
             session = await run_reentrant(self._sessions.acquire, version, endpoint, session_id)
         except StartFailure as failure:
             return _error("RuntimeClientError", f"The runtime could not be started. {redact(str(failure))}", 424)
+        names = dict.fromkeys({_SESSION_HEADER, *protocol_of(version).session_headers}, session_id)
         try:
             upstream = await asyncio.to_thread(
-                relay.open_upstream,
-                session.port,
-                "/invocations",
-                body or b"",
-                _forwarded(headers, version) | {_SESSION_HEADER: session_id},
-                self._timeout,
+                relay.open_upstream, session.port, path, body, _forwarded(headers, version) | names, self._timeout
             )
         except relay.Unreachable as fault:
+            await asyncio.to_thread(session.settle)
             session.release()
             return _error("RuntimeClientError", f"The runtime did not answer: {fault}", 424)
         except asyncio.CancelledError:
@@ -164,7 +182,7 @@ class Operations:
             session.release()
             seen = f"Received error ({upstream.status}) from runtime."
             return _error("RuntimeClientError", f"{seen} Please check your CloudWatch logs for more information.", 424)
-        return _streamed(upstream, session, session_id)
+        return _streamed(upstream, session, names)
 
     async def _stop(self, arn: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
         session_id = headers.get(_SESSION_HEADER, "")
@@ -177,7 +195,7 @@ class Operations:
         return answer
 
 
-def _streamed(upstream: relay.Upstream, session: Session, session_id: str) -> Response:
+def _streamed(upstream: relay.Upstream, session: Session, names: dict[str, str]) -> Response:
     async def run(send: relay.Send, receive: relay.Receive) -> None:
         try:
             await relay.stream(upstream, send, receive)
@@ -185,7 +203,7 @@ def _streamed(upstream: relay.Upstream, session: Session, session_id: str) -> Re
             session.release()
 
     returned = {name: upstream.headers[name] for name in _RETURNED if name in upstream.headers}
-    return upstream.status, returned | {_SESSION_HEADER: session_id}, StreamingResponse(run)
+    return upstream.status, returned | names, StreamingResponse(run)
 
 
 def _resolve(arn: str, headers: dict[str, str], query: dict[str, Any]) -> tuple[Body, str]:

@@ -44,8 +44,8 @@ class Upstream:
         self._connection.close()
 
 
-def open_upstream(port: int, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Upstream:
-    """Send the request and wait for the head of the answer.
+def open_upstream(port: int, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Upstream:
+    """Send the request and wait for the head of the answer; without a body it is a GET.
 
     Raises:
         Unreachable: The connection was refused or broke, or the process said nothing for too long.
@@ -56,7 +56,7 @@ def open_upstream(port: int, path: str, body: bytes, headers: Mapping[str, str],
         # Kept: http.client forgets the socket of an answer that is to be read to its end.
         plain = connection.sock
         plain.settimeout(timeout)
-        connection.request("POST", path, body=body, headers=dict(headers))
+        connection.request("GET" if body is None else "POST", path, body=body, headers=dict(headers))
         response = connection.getresponse()
     except (OSError, http.client.HTTPException) as fault:
         connection.close()

@@ -8,12 +8,14 @@ import os
 import socket
 import threading
 import time
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..roles import CredentialVendor, account_of
 from .logsink import LogSink
+from .protocols import protocol_of
 
 if TYPE_CHECKING:
     from ..processes import Child, Supervisor
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.03
 _PING_SECONDS = 1.0
+_SETTLE_SECONDS = 0.5
 _TAIL_LINES = 12
 _OK = 200
 
@@ -94,10 +97,18 @@ class Session:
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": self._settings.url,
             **self._grant,
-            # All sessions share the machine: each serves on a port of its own in place of 0.0.0.0:8080.
+            # All sessions share the machine: each serves on a port of its own, in place of 0.0.0.0 and the contract's.
             "STRANDLINE_HOST": "127.0.0.1",
             "STRANDLINE_PORT": str(self.port),
+            **self._address(),
         }
+
+    def _address(self) -> dict[str, str]:
+        """What the service tells a server that has a card to write it on."""
+        if not protocol_of(self.properties).has_card:
+            return {}
+        arn = urllib.parse.quote(self.key.runtime_arn, safe="")
+        return {"AGENTCORE_RUNTIME_URL": f"{self._settings.url}/runtimes/{arn}/invocations"}
 
     def await_healthy(self, seconds: float) -> None:
         """Wait for the first healthy ping.
@@ -117,12 +128,17 @@ class Session:
         raise StartFailure(f"The code was not healthy within {seconds:.0f} s. Last lines: {self._tail()}")
 
     def ping(self) -> str:
-        """The status that `/ping` gives; empty unless it is healthy."""
+        """The status that `/ping` gives; empty unless it is healthy.
+
+        A protocol without `/ping` has no status: what answers at all is healthy.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PING_SECONDS)
         try:
             connection.request("GET", "/ping")
             answer = connection.getresponse()
             body = answer.read()
+            if answer.status != _OK and not protocol_of(self.properties).pings:
+                return "Healthy"
             status = json.loads(body).get("status", "") if answer.status == _OK else ""
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             return ""
@@ -143,6 +159,11 @@ class Session:
         with self._lock:
             self._in_flight -= 1
             self._last_activity = time.monotonic()
+
+    def settle(self) -> None:
+        """Wait for the end of a process that broke a connection, if it ends: its sockets are gone before it is."""
+        if self._child is not None:
+            self._child.wait(_SETTLE_SECONDS)
 
     def is_busy(self) -> bool:
         """Whether it works in the background; if so, its idle time begins anew."""
