@@ -20,7 +20,7 @@ from agent_runtime.blueprint_rules import (
     Tokens,
     Url,
 )
-from agent_runtime.cross_rules import budget_faults, check_faults, protection_faults, tool_faults
+from agent_runtime.cross_rules import budget_faults, check_faults, protection_faults, server_faults, tool_faults
 from agent_runtime.rules import EnvName, Line, Text, VariableValue
 from agent_runtime.strict import Rules, StrictModel
 
@@ -66,7 +66,7 @@ class McpServer(StrictModel):
 class Tool(StrictModel):
     """One tool, or one server of tools: exactly one of python, builtin and mcp."""
 
-    RULES: ClassVar[Rules] = (tool_faults,)
+    RULES: ClassVar[Rules] = (tool_faults, server_faults)
 
     python: PythonRef | None = Field(
         default=None,

@@ -41,6 +41,10 @@ def tool_faults(tool: Tool) -> Iterator[Fault]:
     if len(kinds) != 1:
         found = f"has {' and '.join(kinds)}" if kinds else "names no tool"
         yield Fault(found, "write one of python: module:function, builtin: name, mcp: {url: ...} for each tool")
+
+
+def server_faults(tool: Tool) -> Iterator[Fault]:
+    """Find a server of tools that cannot be reached, or in two ways."""
     if tool.mcp is None:
         return
     if bool(tool.mcp.url) == bool(tool.mcp.command):
@@ -94,8 +98,8 @@ def protection_faults(protection: DataProtection) -> Iterator[Fault]:
 
 def check_faults(check: Check) -> Iterator[Fault]:
     """Find a check that any answer passes."""
-    wanted = check.model_dump(exclude={"name", "prompt"}, exclude_defaults=True)
-    if not wanted:
+    expectations = {name: field for name, field in type(check).model_fields.items() if not field.is_required()}
+    if all(getattr(check, name) == field.get_default() for name, field in expectations.items()):
         yield Fault("expects nothing, so every answer passes", "add contains, regex or another expectation", ("name",))
 
 

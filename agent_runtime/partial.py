@@ -1,6 +1,7 @@
 """Rules over several fields of a model some of whose fields are wrong: pydantic would keep them for the next run.
 
-The model is put together from its valid fields; a rule that asks for another finds no attribute, and says nothing.
+The model is put together from its valid fields, and so is every block and every item of a list in it; a rule that asks
+for a field that is wrong finds no attribute, and says no more.
 """
 
 from __future__ import annotations
@@ -32,27 +33,89 @@ def rules_on_valid_fields(model: type[BaseModel], data: Mapping[str, Any], wrong
     """
     if () in wrong or not wrong or not issubclass(model, StrictModel):
         return
-    names = {str(path[0]) for path in wrong}
-    yield from _apply(model, data, names)
-    for name in sorted(names):
-        inner = model_at(model, (name,))
-        if inner and isinstance(data.get(name), dict):
-            below = [path[1:] for path in wrong if path[0] == name]
-            for fault in rules_on_valid_fields(inner, data[name], below):
-                yield replace(fault, at=(name, *fault.at))
-
-
-def _apply(model: type[StrictModel], data: Mapping[str, Any], wrong: set[str]) -> Iterator[Fault]:
-    given = [name for name in model.model_fields if name in data and name not in wrong]
-    partial = model.model_construct(**{name: _adapter(model, name).validate_python(data[name]) for name in given})
-    for name in wrong:
-        # model_construct has filled in the default, which is not what the user wrote.
-        partial.__dict__.pop(name, None)
+    partial = _partial(model, data, wrong)
     for rule in model.RULES:
         try:
-            yield from list(rule(partial))
+            yield from rule(partial)
         except AttributeError:
             continue
+    within, _ = _models_within(model, data, wrong)
+    for place in sorted(within, key=lambda place: place[0]):
+        inner, below = within[place]
+        for fault in rules_on_valid_fields(inner, _at(data, place), below):
+            yield replace(fault, at=(*place, *fault.at))
+
+
+_Within = dict["Path", tuple[type[BaseModel], list["Path"]]]
+
+
+def _models_within(
+    model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Path]
+) -> tuple[_Within, frozenset[str]]:
+    """Find the blocks and the items of lists in which something is wrong.
+
+    Args:
+        model: The model.
+        data: What was validated.
+        wrong: The places of the errors.
+
+    Returns:
+        Each place with its model and what is wrong there, and the names of fields that are wrong in another way.
+    """
+    within: _Within = {}
+    others: set[str] = set()
+    for path in wrong:
+        name = str(path[0])
+        value = data.get(name)
+        place = path[:2] if isinstance(value, list) else path[:1]
+        if place not in within:
+            inner = model_at(model, place)
+            # What is missing has a place too.
+            if inner is None or name not in data or not isinstance(_at(data, place), dict):
+                others.add(name)
+                continue
+            within[place] = (inner, [])
+        within[place][1].append(path[len(place) :])
+    return within, frozenset(others)
+
+
+def _partial(model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Path]) -> BaseModel:
+    """Put a model together from what is valid of it."""
+    within, others = _models_within(model, data, wrong)
+    parts = {place: _inner(kind, _at(data, place), below) for place, (kind, below) in within.items()}
+    names = {str(path[0]) for path in wrong}
+    values: dict[str, Any] = {}
+    for name in model.model_fields.keys() & data.keys() - others:
+        value = data[name]
+        if name not in names:
+            values[name] = _adapter(model, name).validate_python(value)
+        elif isinstance(value, list):
+            values[name] = tuple(
+                parts.get((name, index)) or _whole(model, name, item) for index, item in enumerate(value)
+            )
+        else:
+            values[name] = parts[name,]
+    whole = model.model_construct(**values)
+    for name in others:
+        # model_construct has filled in the default, which is not what the user wrote.
+        whole.__dict__.pop(name, None)
+    return whole
+
+
+def _inner(model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Path]) -> BaseModel:
+    # Where only a rule is broken every field is valid.
+    return _partial(model, data, [path for path in wrong if path])
+
+
+def _whole(model: type[BaseModel], name: str, item: Any) -> Any:
+    kind = model_at(model, (name, 0))
+    return kind.model_validate(item) if kind else item
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
 @cache

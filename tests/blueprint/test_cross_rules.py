@@ -137,17 +137,52 @@ def test_several_faults_of_one_block_are_told_together():
 
 
 def test_rules_are_told_in_the_same_run_as_what_is_wrong_by_itself():
+    rest = "nam: x\nbudget: {max_usd: 5}\nthinking: {budget_tokens: 9000}\ntags: 5\n"
+    found = told(provider("bedrock", ", base_url: https://a.example.com, num_retries: 99"), rest)
+    # budget and thinking rest on the model: on its valid fields.
+    ruled = {"model.base_url", "model.temperature", "budget", "thinking.budget_tokens"}
+    assert set(found) == {"nam", "tags", "model.num_retries"} | ruled
+
+
+def test_rules_of_an_item_are_told_in_the_same_run_as_its_wrong_fields():
     found = told(
-        provider("bedrock", ", base_url: https://a.example.com, num_retries: 99"),
-        "nam: x\nbudget: {max_usd: 5}\nthinking: {budget_tokens: 9000}\ntags: 5\n",
+        GATEWAY,
+        "tools:\n"
+        "- {python: 5, builtin: calculator, mcp: {url: https://a.example.com/mcp, command: [a]}}\n"
+        "- {mcp: {command: [python], headers_env: {X-Key: KEY}, typo: 1}}\n"
+        "checks:\n"
+        "- {name: a, prompt: Hi, contains: [hi], max_iterations: 0}\n"
+        "- {name: a, prompt: Hi, colour: red}\n"
+        "runtime: {environment: {KEY: x}, max_iterations: 0}\n",
     )
-    # budget and thinking rest on the model, one field of which is wrong: what they say waits.
-    assert set(found) == {"nam", "tags", "model.num_retries", "model.base_url"}
-    assert set(told(DIRECT, "tags: 5\nbudget: {max_usd: 5}\nthinking: {budget_tokens: 9000}\n")) == {
-        "tags",
-        "budget",
-        "thinking.budget_tokens",
+    assert set(found) == {
+        *("tools[0].python", "tools[0].mcp", "tools[1].mcp.typo", "tools[1].mcp.headers_env"),
+        *("checks[0].max_iterations", "checks[1].colour", "checks[1].name"),
+        *("runtime.max_iterations", "runtime.environment.KEY"),
     }
+
+
+def test_items_without_a_wrong_field_keep_their_rules():
+    found = told(
+        GATEWAY, "tools: [{python: 5}, {}]\nchecks: [{name: a, prompt: Hi, contains: [hi]}, {name: b, prompt: 5}]\n"
+    )
+
+    assert set(found) == {"tools[0].python", "tools[1]", "checks[1].prompt", "checks[1].name"}
+
+
+@pytest.mark.parametrize(
+    ("rest", "paths"),
+    [
+        ("tools: [{mcp: {url: 5}}]\n", {"tools[0].mcp.url"}),
+        ("tools: [{mcp: 5}]\n", {"tools[0].mcp"}),
+        ("tools: [5]\n", {"tools[0]"}),
+        ("tools: {python: 5}\n", {"tools"}),
+        ("checks: [{name: 5, prompt: Hi, regex: a}, {name: a, prompt: Hi, regex: a}]\n", {"checks[0].name"}),
+        ("checks: [{name: a, prompt: Hi, regex: '('}]\n", {"checks[0].regex"}),
+    ],
+)
+def test_a_rule_about_a_wrong_field_of_an_item_is_not_guessed(rest, paths):
+    assert set(told(GATEWAY, rest)) == paths
 
 
 def test_a_rule_about_a_wrong_field_is_not_guessed():
