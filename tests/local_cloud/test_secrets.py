@@ -5,12 +5,13 @@ from __future__ import annotations
 from agent_runtime.secret_reader import Cause, SecretReader
 
 PREFIX = "strandline/batch/"
-ARN = f"arn:aws:secretsmanager:us-east-1:000000000000:secret:{PREFIX}"
-READ = {
-    "Action": "secretsmanager:GetSecretValue",
-    "Resource": [f"{ARN}{name}-??????" for name in ("MINE", "GONE", "EMPTY")],
-}
 BATCH = {"Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}
+
+
+def read(*names):
+    """The right to read secrets, as an agent's role has it."""
+    arn = f"arn:aws:secretsmanager:us-east-1:000000000000:secret:{PREFIX}"
+    return {"Action": "secretsmanager:GetSecretValue", "Resource": [f"{arn}{name}-??????" for name in names]}
 
 
 def reader_of(client):
@@ -24,7 +25,7 @@ def test_a_batch_brings_what_the_role_may_read_and_tells_of_each_other_why_not(a
     aws.deploy("batch-secrets", {"Resources": {"Empty": empty}})
     aws.secretsmanager.create_secret(Name=f"{PREFIX}OTHER", SecretString="canary-of-another")
     aws.secretsmanager.delete_secret(SecretId=made["GONE"]["ARN"], RecoveryWindowInDays=7)
-    client = assume("batch-reader", [READ, BATCH]).secretsmanager
+    client = assume("batch-reader", [read("MINE", "GONE", "EMPTY"), BATCH]).secretsmanager
 
     found = reader_of(client).read(["MINE", "GONE", "EMPTY", "OTHER"])
 
@@ -39,24 +40,19 @@ def test_a_batch_brings_what_the_role_may_read_and_tells_of_each_other_why_not(a
 
 
 def test_a_new_version_is_told_by_its_id(aws, assume):
-    name = f"{PREFIX}MINE"
-    known = {secret["Name"] for secret in aws.secretsmanager.list_secrets()["SecretList"]}
-    if name not in known:
-        aws.secretsmanager.create_secret(Name=name, SecretString="x")
-    reader = reader_of(assume("batch-rotated", [READ, BATCH]).secretsmanager)
-    before = reader.read(["MINE"])["MINE"]
+    aws.secretsmanager.create_secret(Name=f"{PREFIX}ROTATED", SecretString="x")
+    reader = reader_of(assume("batch-rotated", [read("ROTATED"), BATCH]).secretsmanager)
+    before = reader.read(["ROTATED"])["ROTATED"]
 
-    version = aws.secretsmanager.put_secret_value(SecretId=name, SecretString="y")["VersionId"]
+    version = aws.secretsmanager.put_secret_value(SecretId=f"{PREFIX}ROTATED", SecretString="y")["VersionId"]
 
-    after = reader.read(["MINE"])["MINE"]
+    after = reader.read(["ROTATED"])["ROTATED"]
     assert (after.text, after.version_id) == ("y", version)
     assert before.version_id != version
 
 
 def test_a_role_without_the_batch_reads_its_secrets_all_the_same(aws, assume):
-    aws.secretsmanager.create_secret(Name="strandline/single/MINE", SecretString="z")
-    read = {"Action": "secretsmanager:GetSecretValue", "Resource": f"{ARN.replace('batch', 'single')}MINE-??????"}
-    client = assume("single-reader", [read]).secretsmanager
-    reader = SecretReader(prefix="strandline/single/", environment="single", client_factory=lambda: client)
+    aws.secretsmanager.create_secret(Name=f"{PREFIX}SINGLE", SecretString="z")
+    reader = reader_of(assume("single-reader", [read("SINGLE")]).secretsmanager)
 
-    assert reader.read(["MINE"])["MINE"].text == "z"
+    assert reader.read(["SINGLE"])["SINGLE"].text == "z"
