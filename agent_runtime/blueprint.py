@@ -296,6 +296,8 @@ class Blueprint(StrictModel):
             names.add(self.model.api_key_env)
         for tool in self.tools:
             names.update(tool.mcp.headers_env.values() if tool.mcp else ())
+        if self.observability.otlp:
+            names.update(self.observability.otlp.headers_env.values())
         return tuple(sorted(names))
 
     @property

@@ -14,13 +14,22 @@ from agent_runtime.blueprint_rules import (
     Headers,
     Lines,
     McpName,
+    PlainHeaders,
     PythonRef,
     Regex,
     SchemaRef,
+    SecretHeaders,
     Tokens,
     Url,
 )
-from agent_runtime.cross_rules import budget_faults, check_faults, protection_faults, server_faults, tool_faults
+from agent_runtime.cross_rules import (
+    budget_faults,
+    check_faults,
+    protection_faults,
+    server_faults,
+    tool_faults,
+    trace_faults,
+)
 from agent_runtime.rules import EnvName, Line, Text, VariableValue
 from agent_runtime.strict import Rules, StrictModel
 
@@ -129,10 +138,41 @@ class DataProtection(StrictModel):
     )
 
 
+class Otlp(StrictModel):
+    """A service that takes traces by the OpenTelemetry protocol: Langfuse, LangSmith, a collector."""
+
+    endpoint: Url = Field(
+        examples=["https://cloud.langfuse.com/api/public/otel"],
+        description="Address of the service; traces go to its v1/traces.",
+    )
+    headers_env: SecretHeaders = Field(
+        default_factory=dict,
+        examples=["{Authorization: LANGFUSE_AUTHORIZATION}"],
+        description="HTTP header to the name of the variable, and of the secret, that holds its value.",
+    )
+    headers: PlainHeaders = Field(
+        default_factory=dict,
+        examples=["{Langsmith-Project: tides}"],
+        description="HTTP header to its value, for those that are no secret.",
+    )
+    content: bool = Field(
+        default=False,
+        examples=[True],
+        description="Whether prompts, answers and what tools were asked and said are in the traces that go there.",
+    )
+
+
 class Observability(StrictModel):
     """What can be seen of the agent, and what must not be."""
 
+    RULES: ClassVar[Rules] = (trace_faults,)
+
     enabled: bool = Field(default=True, examples=[False], description="Whether traces and metrics are recorded.")
+    otlp: Otlp | None = Field(
+        default=None,
+        examples=["{endpoint: https://cloud.langfuse.com/api/public/otel}"],
+        description="Where traces go beside CloudWatch.",
+    )
     trace_attributes: Mapping[Line, VariableValue] = Field(
         default_factory=dict, max_length=50, examples=["{team: platform}"], description="Attributes on every span."
     )

@@ -12,7 +12,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringCo
 from agent_runtime.addresses import check_url
 from agent_runtime.expansion import ExpansionFault, check_form, holds_reference
 from agent_runtime.quoting import looks_like_secret
-from agent_runtime.rules import EnvName, HeaderName, Line, Token, check_word, is_semver
+from agent_runtime.rules import (
+    AnyHeaderName,
+    EnvName,
+    HeaderName,
+    Line,
+    Token,
+    VariableValue,
+    check_word,
+    is_semver,
+)
 from agent_runtime.strict import broken_rule
 
 GATEWAY = "gateway"
@@ -167,6 +176,8 @@ Regex = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterVal
 Platform = BeforeValidator(_check_platform)
 McpName = BeforeValidator(_check_mcp)
 Headers = Annotated[Mapping[HeaderName, EnvName], Field(max_length=20)]
+SecretHeaders = Annotated[Mapping[AnyHeaderName, EnvName], Field(max_length=20)]
+PlainHeaders = Annotated[Mapping[AnyHeaderName, VariableValue], Field(max_length=20)]
 # A sequence in YAML and JSON is a list; the tuple keeps the model frozen. Its members stay strict.
 Lines = Annotated[tuple[Line, ...], Field(strict=False, max_length=50)]
 Tokens = Annotated[tuple[Token, ...], Field(strict=False, max_length=100), AfterValidator(_check_distinct)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent_runtime.blueprint import Blueprint, Model, Runtime
-    from agent_runtime.blueprint_blocks import Budget, Check, DataProtection, Tool
+    from agent_runtime.blueprint_blocks import Budget, Check, DataProtection, Observability, Tool
 
 _SIGNS_WITH_ROLE = "which signs with the runtime's role"
 # Provider to the fields of the connection that it takes; another would have no effect.
@@ -94,6 +94,25 @@ def protection_faults(protection: DataProtection) -> Iterator[Fault]:
                 yield Fault(f"{name} is missing: the guardrail could not be called", f"add {name}", ("provider",))
     if protection.provider != "none" and not (protection.on_input or protection.on_output):
         yield Fault("filters neither input nor output", "set on_input or on_output to true", ("on_input",))
+
+
+def trace_faults(observability: Observability) -> Iterator[Fault]:
+    """Find traces that nobody would get, and traces that would tell what data protection keeps back."""
+    otlp = observability.otlp
+    if otlp is None:
+        return
+    if not observability.enabled:
+        yield Fault("otlp has no effect with enabled: false", "remove it, or set enabled: true", ("otlp",))
+    if otlp.content and observability.data_protection.provider != "none":
+        yield Fault(
+            "the traces would hold the personal data that data_protection keeps from the model and from the answer",
+            "remove content",
+            ("otlp", "content"),
+        )
+    secret = {header.lower() for header in otlp.headers_env}
+    for header in otlp.headers:
+        if header.lower() in secret:
+            yield Fault(f"{header} is in headers_env too", "keep one of the two", ("otlp", "headers", header))
 
 
 def check_faults(check: Check) -> Iterator[Fault]:

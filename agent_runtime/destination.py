@@ -67,6 +67,8 @@ def _loopback(agent: Blueprint, destination: Destination) -> Iterator[Fault]:
     addresses: dict[tuple[str | int, ...], str | None] = {("model", "base_url"): agent.model.base_url}
     for index, tool in enumerate(agent.tools):
         addresses["tools", index, "mcp", "url"] = tool.mcp.url if tool.mcp else None
+    if agent.observability.otlp:
+        addresses["observability", "otlp", "endpoint"] = agent.observability.otlp.endpoint
     for path, url in addresses.items():
         if url and url != GATEWAY and reach_of_url(url) == "loopback" and destination.name != "local":
             yield Fault(

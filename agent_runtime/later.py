@@ -20,7 +20,7 @@ LATER_FIELDS: Mapping[str, str] = {
     "gateway.service_name": "remove it",
     "observability.audit_log": "remove it; invocations are logged to CloudWatch",
     "observability.dashboard": "remove it",
-    "observability.langfuse": "remove it; traces go to OpenTelemetry, which Langfuse also reads",
+    "observability.langfuse": "name Langfuse's address in observability.otlp.endpoint, and its key in headers_env",
     "observability.data_protection.cloudwatch_masking_identifiers": "remove it; prompts and answers are not logged",
     "runtime.a2a_port": "remove it",
     "runtime.observability_enabled": "write observability: {enabled: true} or false",

@@ -22,7 +22,8 @@ _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # RFC 9110, section 5.6.2: token
 # Set by the client itself, or able to redirect the request or replace the key: `Authorization` in the extra headers
 # overrides the api key without a word (seen with the openai client).
-_RESERVED_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "cookie"})
+_AUTHORIZATION = "authorization"
+_RESERVED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 _RESERVED_PREFIXES = ("x-amz-", "x-amzn-", "proxy-")
 _RESERVED_VARIABLES = ("STRANDLINE_", "AWS_", "LITELLM_", "LD_", "PYTHON")
 _PROCESS_NAMES = frozenset({"PATH", "HOME", "PORT"})
@@ -65,6 +66,12 @@ def _check_value(text: str) -> str:
 
 
 def _check_header_name(name: str) -> str:
+    if name.lower() == _AUTHORIZATION:
+        raise broken_rule(f"{name} is a header that the client sets itself", "name the key's variable in api_key_env")
+    return _check_any_header_name(name)
+
+
+def _check_any_header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise broken_rule(
             "is not the name of an HTTP header",
@@ -72,8 +79,7 @@ def _check_header_name(name: str) -> str:
         )
     lowered = name.lower()
     if lowered in _RESERVED_HEADERS or lowered.startswith(_RESERVED_PREFIXES):
-        hint = "name the key's variable in api_key_env" if lowered == "authorization" else "remove it"
-        raise broken_rule(f"{name} is a header that the client sets itself", hint)
+        raise broken_rule(f"{name} is a header that the client sets itself", "remove it")
     return name
 
 
@@ -133,7 +139,14 @@ VariableValue = Annotated[str, StringConstraints(max_length=1024), AfterValidato
 HeaderName = Annotated[
     str, AfterValidator(_check_header_name), WithJsonSchema({"type": "string", "pattern": f"^{_HEADER_NAME.pattern}$"})
 ]
-"""The name of an HTTP request header that a blueprint may set."""
+"""The name of an HTTP request header that a blueprint may set, beside the key."""
+
+AnyHeaderName = Annotated[
+    str,
+    AfterValidator(_check_any_header_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HEADER_NAME.pattern}$"}),
+]
+"""The name of a request header where no field of its own holds the key: Authorization too."""
 
 SemVer = Annotated[
     str,

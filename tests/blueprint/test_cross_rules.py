@@ -13,6 +13,7 @@ DIRECT = "provider: litellm, model_id: m, temperature: 0.2, max_tokens: 5000"
 GATEWAY = f"{DIRECT}, base_url: gateway"
 BEDROCK = "model_id: m, temperature: 0.2, max_tokens: 5000"
 SECRET = "sk-canary-0123456789abcdef"
+OTLP = "endpoint: 'https://traces.example.com'"
 
 
 def parse(model: str, rest: str = "") -> Blueprint:
@@ -100,6 +101,37 @@ KEY = ", api_key_env: KEY"
             "observability.data_protection.provider",
             "is missing",
         ),
+        (GATEWAY, f"observability: {{enabled: false, otlp: {{{OTLP}}}}}\n", "observability.otlp", "no effect"),
+        (
+            GATEWAY,
+            f"observability: {{data_protection: {{provider: presidio}}, otlp: {{{OTLP}, content: true}}}}\n",
+            "observability.otlp.content",
+            "personal data",
+        ),
+        (
+            GATEWAY,
+            f"observability: {{otlp: {{{OTLP}, headers_env: {{X-Key: A}}, headers: {{x-key: b}}}}}}\n",
+            "observability.otlp.headers.x-key",
+            "headers_env too",
+        ),
+        (
+            GATEWAY,
+            f"observability: {{otlp: {{{OTLP}, headers: {{Authorization: {SECRET}}}}}}}\n",
+            "observability.otlp.headers.Authorization",
+            "looks like a secret",
+        ),
+        (
+            GATEWAY,
+            f"observability: {{otlp: {{{OTLP}, headers_env: {{Host: A}}}}}}\n",
+            "observability.otlp.headers_env.Host",
+            "sets itself",
+        ),
+        (
+            GATEWAY,
+            "observability: {otlp: {endpoint: 'http://traces.example.com'}}\n",
+            "observability.otlp.endpoint",
+            "plain http",
+        ),
     ],
 )
 def test_what_cannot_be_together_is_told_at_its_place(model, rest, path, part):
@@ -120,10 +152,17 @@ def test_what_cannot_be_together_is_told_at_its_place(model, rest, path, part):
         (GATEWAY, "tools: [{mcp: {url: https://a.example.com/mcp, headers_env: {X: TOOL_KEY}, allow: [a]}}]\n"),
         (GATEWAY, "tools: [{mcp: {command: [python, -m, server]}}, {python: 'a.b:c'}]\n"),
         (GATEWAY, "checks: [{name: a, prompt: b, tools: []}]\n"),
+        (GATEWAY, f"observability: {{otlp: {{{OTLP}, headers_env: {{Authorization: A}}, content: true}}}}\n"),
     ],
 )
 def test_what_can_be_together_is_taken(model, rest):
     assert parse(model, rest)
+
+
+def test_secrets_of_traces_are_secrets_of_the_agent():
+    agent = parse(GATEWAY + KEY, f"observability: {{otlp: {{{OTLP}, headers_env: {{Authorization: TRACES}}}}}}\n")
+
+    assert agent.secret_names == ("KEY", "TRACES")
 
 
 def test_secrets_of_tools_are_secrets_of_the_agent():
