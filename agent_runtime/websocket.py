@@ -32,7 +32,7 @@ _BEFORE_EVENT = b"data: "
 
 
 def websocket_protocol(**given: Any) -> asyncio.Protocol:
-    """Makes what speaks WebSocket for uvicorn, and imports it only now: that takes a tenth of a second."""
+    """Makes what speaks WebSocket for uvicorn, and imports it only now."""
     from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
     return WebSocketsSansIOProtocol(**given)
