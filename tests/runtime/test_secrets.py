@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
-from agent_runtime.secret_reader import SecretError, SecretValue
-from agent_runtime.secret_store import CACHE_SECONDS, SecretStore
+from agent_runtime.secret_store import CACHE_SECONDS, STALE_SECONDS
 from tests.runtime.conftest import KEY
-from tests.runtime.handler import MODEL_ID, SESSION
+from tests.runtime.handler import MODEL_ID, SESSION, text_of
 from tests.support.openai_server import Reply
-
-
-@pytest.fixture
-def store(secrets_manager, clock):
-    return SecretStore(
-        prefix="strandline/test/", environment="test", client_factory=lambda: secrets_manager, clock=clock
-    )
 
 
 def test_nothing_is_read_before_the_first_request(handler, secrets_manager):
@@ -87,6 +78,96 @@ def test_new_version_is_used_by_the_next_request_and_drops_none_in_flight(handle
         assert in_flight.result()["result"]["content"] == [{"text": "Old and whole"}]
     assert after["result"]["content"] == [{"text": "New"}]
     assert [request.key for request in endpoint.requests] == [KEY, "sk-new"]
+
+
+def test_a_rotation_in_the_midst_of_streams_drops_nothing(handler, endpoint, secrets_manager, clock):
+    release = threading.Event()
+    endpoint.script(MODEL_ID, *[Reply(text="Old and whole", stop_after=2, until=release)] * 12, Reply(text="New"))
+    with ThreadPoolExecutor(12) as pool:
+        streams = [pool.submit(handler.ask_streaming, session=f"{number:040}") for number in range(12)]
+        endpoint.wait_for_requests(12)
+        # The old key is dead at the provider before the new one is in Secrets Manager, and the streams go on.
+        endpoint.accept_only("sk-new")
+        secrets_manager.put("MODEL_KEY", "sk-new")
+        after = [handler.ask_streaming(session=f"{number:050}") for number in range(3)]
+        release.set()
+        during = [stream.result() for stream in streams]
+
+    assert [text_of(events) for events in during] == ["Old and whole"] * 12
+    assert [text_of(events) for events in after] == ["New"] * 3
+    assert [events[-1]["stop_reason"] for events in during + after] == ["end_turn"] * 15
+    # One was refused once; its read showed the new key to all.
+    assert endpoint.count_by_key() == {KEY: 13, "sk-new": 3}
+    assert len(secrets_manager.batches) == 2
+    assert (
+        handler.secrets.versions()["MODEL_KEY"]
+        == handler.model_client.clients._current.credentials.versions["MODEL_KEY"]
+    )
+
+
+def test_a_key_revoked_under_load_costs_one_read_and_no_request(handler, endpoint, secrets_manager):
+    handler.ask()
+    endpoint.accept_only("sk-new")
+    secrets_manager.put("MODEL_KEY", "sk-new")
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda number: handler.ask(session=f"{number:040}"), range(100)))
+
+    assert {answer["stop_reason"] for answer in answers} == {"end_turn"}
+    assert len(secrets_manager.batches) == 2
+    # Only those that were sent before the first refusal came back; each of them once.
+    refused = endpoint.count_by_key()[KEY] - 1
+    assert endpoint.count_by_key()["sk-new"] == 100
+    assert 1 <= refused <= 32
+
+
+def test_one_request_after_another_meets_a_revoked_key_once(handler, endpoint, secrets_manager):
+    handler.ask()
+    endpoint.accept_only("sk-new")
+    secrets_manager.put("MODEL_KEY", "sk-new")
+
+    for _ in range(5):
+        handler.ask()
+
+    assert endpoint.count_by_key() == {KEY: 2, "sk-new": 5}
+
+
+def test_a_wrong_new_key_makes_no_storm_and_is_told_by_its_secret(handler, endpoint, secrets_manager, clock):
+    handler.ask()
+    endpoint.accept_only("sk-right")
+    secrets_manager.put("MODEL_KEY", "sk-wrong")
+
+    told = [handler.invoke({"prompt": "Hello"}).json()["error"] for _ in range(10)]
+
+    assert {error["type"] for error in told} == {"model_key_refused"}
+    assert all("strandline/test/MODEL_KEY" in error["message"] for error in told)
+    assert "sk-" not in str(told)
+    # The old one, the new one, and then the new one for each request; nobody asks the provider twice with one key.
+    assert endpoint.count_by_key() == {KEY: 2, "sk-wrong": 10}
+    # The first read, the one that brought the wrong key, and one that asked whether there is yet another.
+    assert len(secrets_manager.batches) == 3
+
+    secrets_manager.put("MODEL_KEY", "sk-right")
+    clock.now += 60
+    handler.ask()
+
+
+def test_a_session_works_on_while_secrets_manager_is_out_and_meets_the_bound(handler, secrets_manager, clock, endpoint):
+    handler.ask()
+    secrets_manager.down = EndpointConnectionError(endpoint_url="https://secretsmanager.example")
+    for age in (CACHE_SECONDS, 3600, STALE_SECONDS - 1):
+        clock.now = 1000 + age
+        handler.ask()
+    clock.now = 1000 + STALE_SECONDS
+
+    refused = handler.invoke({"prompt": "Hello"})
+    secrets_manager.down = None
+    after = handler.ask()
+
+    assert refused.json()["error"]["type"] == "secret_unavailable"
+    assert after["stop_reason"] == "end_turn"
+    # The system prompt, the four prompts with their answers, and this one: the refused one left no trace.
+    assert len(endpoint.requests[-1].body["messages"]) == 1 + 2 * 4 + 1
 
 
 def test_replaced_client_is_closed_when_its_last_request_ends(handler, endpoint, secrets_manager, clock):
@@ -164,55 +245,3 @@ def test_refused_read_is_tried_again_by_the_next_request(handler, secrets_manage
     secrets_manager.faults.clear()
 
     assert handler.ask()["stop_reason"] == "end_turn"
-
-
-def test_many_threads_with_loops_of_their_own_share_one_read(store, secrets_manager):
-    together = threading.Barrier(32)
-
-    def read():
-        together.wait()
-        return asyncio.run(store.get_all(["MODEL_KEY"]))["MODEL_KEY"]
-
-    with ThreadPoolExecutor(32) as pool:
-        values = [read.result() for read in [pool.submit(read) for _ in range(32)]]
-
-    assert {value["MODEL_KEY"].text for value in values} == {KEY}
-    assert len(secrets_manager.calls) == 1
-
-
-def test_cancelled_request_leaves_the_read_to_the_others(store, secrets_manager):
-    async def run():
-        secrets_manager.hold.clear()
-        first, second = (asyncio.ensure_future(store.get_all(["MODEL_KEY"])) for _ in range(2))
-        while not secrets_manager.calls:
-            await asyncio.sleep(0.01)
-        first.cancel()
-        secrets_manager.hold.set()
-        return await second
-
-    assert asyncio.run(run())["MODEL_KEY"].text == KEY
-    assert len(secrets_manager.calls) == 1
-
-
-def test_several_secrets_are_read_side_by_side_and_each_once(store, secrets_manager):
-    values = asyncio.run(store.get_all(["MODEL_KEY", "TEAM", "MODEL_KEY"]))
-
-    assert list(values) == ["MODEL_KEY", "TEAM"]
-    assert sorted(secrets_manager.calls) == ["strandline/test/MODEL_KEY", "strandline/test/TEAM"]
-
-
-def test_versions_in_use_are_told_and_no_values(store, secrets_manager):
-    assert store.versions() == {}
-    used = asyncio.run(store.get_all(["MODEL_KEY"]))["MODEL_KEY"]
-
-    assert store.versions() == {"MODEL_KEY": used.version_id}
-
-
-def test_value_shows_in_no_representation_and_no_error(store, secrets_manager):
-    value = SecretValue("canary-value", "1")
-    secrets_manager.put("MODEL_KEY", "canary\nvalue")
-
-    with pytest.raises(SecretError) as refusal:
-        asyncio.run(store.get_all(["MODEL_KEY"]))["MODEL_KEY"]
-
-    assert "canary" not in f"{value!r} {value} {refusal.value} {refusal.value!r}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from agent_runtime.errors import InputError
+from agent_runtime.tools.mcp_transport import HeaderTransport
 from tests.support.equipped_handler import TEST_MODEL
 from tests.support.openai_server import Reply, ToolCall
 from tests.tools.conftest import KEY
@@ -247,6 +250,25 @@ def test_refused_key_is_told_by_its_status_and_never_quoted(serve, tide_server, 
     said = f"The server of tools {tide_server.url} cannot be reached: it answers with HTTP status 401."
     assert refused.json()["error"]["message"] == said
     assert KEY not in refused.text + caplog.text
+
+
+def test_refused_key_is_sent_again_only_if_there_is_a_newer_one(serve, tide_server, secrets_manager, clock):
+    secrets = serve(tools=[over_http(tide_server)]).secrets
+
+    async def ask():
+        transport = HeaderTransport(tide_server.url, {"X-Api-Key": "TOOLS_KEY"}, secrets)
+        async with httpx2.AsyncClient(transport=transport) as client:
+            return (await client.post(tide_server.url, json={})).status_code
+
+    tide_server.key = "canary-newer"
+    told = [asyncio.run(ask()) for _ in range(3)]
+    # The first read, and one that asked whether there is a newer version.
+    assert (told, len(tide_server.headers), len(secrets_manager.batches)) == ([401] * 3, 3, 2)
+
+    secrets_manager.put("TOOLS_KEY", "canary-newer")
+    clock.now += 60
+    asyncio.run(ask())
+    assert [headers["x-api-key"] for headers in tide_server.headers[3:]] == [KEY, "canary-newer"]
 
 
 def test_key_refused_in_the_middle_is_not_quoted_to_the_model(serve, endpoint, tide_server, caplog):
