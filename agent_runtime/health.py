@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HEALTHY = "Healthy"
 BUSY = "HealthyBusy"
 
+_PROC = Path("/proc")
 _STARTED_AT_FIELD = 22  # of /proc/self/stat, from 1 ("proc_pid_stat", Linux manual pages)
 
 
@@ -63,12 +64,12 @@ class Health:
                 self._changed_at = time.time()
 
 
-def _process_start(proc: Path = Path("/proc")) -> float | None:
+def _process_start() -> float | None:
     """Seconds since 1970 at which this process started, as the kernel says now; nothing where it does not say."""
     try:
-        boot = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
+        boot = next(line for line in (_PROC / "stat").read_text().splitlines() if line.startswith("btime "))
         # The second field, a name in parentheses, may hold spaces.
-        fields = (proc / "self/stat").read_text().rpartition(")")[2].split()
+        fields = (_PROC / "self/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[_STARTED_AT_FIELD - 3])
         return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, StopIteration, ValueError, IndexError):

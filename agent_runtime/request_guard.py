@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.event_stream import json_response
@@ -56,15 +57,19 @@ class RequestGuard:
             failure = failure_of(error)
             await json_response(failure.as_event(), failure.status)(scope, receive, send)
             return
-        with self._health.working():
-            await _Exchange(self._app, scope, body, receive, send).run()
+        with ExitStack() as working:
+            working.enter_context(self._health.working())
+            await _Exchange(self._app, scope, body, receive, send, working).run()
 
 
 class _Exchange:
     """One request that may be answered, until it is or its caller leaves."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, working: ExitStack
+    ) -> None:
         self._app = app
+        self._working = working
         self._scope = scope
         self._unread: bytes | None = body
         self._caller_receive = receive
@@ -98,8 +103,12 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last:
+            # Before the caller has the answer: who then asks for the health hears that the work is done.
+            self._working.close()
         await self._caller_send(message)
-        self._answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+        self._answered = is_last
 
 
 async def read_body(receive: Receive) -> bytes | None:
