@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.data_protection import ProtectionSettings, build_protection
 from agent_runtime.events import TOOL_START
 from agent_runtime.guarded_messages import protected_messages
+from agent_runtime.guarded_tools import guard_tool_results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from strands import Agent
     from strands.types.content import Messages
 
     from agent_runtime.blueprint import Blueprint
@@ -72,6 +74,11 @@ class Guard:
         if self._protection is None or not self._protection.filters_input:
             return messages
         return await asyncio.to_thread(protected_messages, self._protection.protect_input, messages)
+
+    def attach(self, agent: Agent) -> None:
+        """Makes an agent's tools give filtered results, where what reaches the model is filtered."""
+        if self._protection is not None and self._protection.filters_input:
+            guard_tool_results(agent, self._protection)
 
     async def events(self, happenings: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
         """Filters stream events; what a filter holds back comes before the end of its content block.

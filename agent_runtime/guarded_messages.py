@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from agent_runtime.failures import BadRequestError
@@ -27,17 +28,37 @@ def protected_messages(protect: Callable[[str], str], messages: Messages) -> Mes
         BadRequestError: There is an image, or a document that is no text.
         InvocationError: As `protect` does.
     """
-    return [{**message, "content": [_block(protect, block) for block in message["content"]]} for message in messages]
+    return [
+        {**message, "content": [protected_block(protect, block) for block in message["content"]]}
+        for message in messages
+    ]
 
 
-def _block(protect: Callable[[str], str], block: ContentBlock) -> ContentBlock:
+def protected_block(protect: Callable[[str], str], block: ContentBlock) -> ContentBlock:
+    """Filters one block of a message, or one part of a tool's result; work for the CPU.
+
+    Args:
+        protect: Filters a text.
+        block: The block.
+
+    Returns:
+        The same with every text filtered.
+
+    Raises:
+        BadRequestError: It is an image, or a document that is no text.
+        InvocationError: As `protect` does.
+    """
     if "document" in block:
         return cast("ContentBlock", {"document": _document(protect, block["document"])})
     if "image" in block:
         _refuse("an image")
+    if "video" in block:
+        _refuse("a video")
+    if "json" in block:
+        return _json_part(protect, block)
     if "toolResult" in block:
         result = block["toolResult"]
-        content = [_block(protect, cast("ContentBlock", part)) for part in result["content"]]
+        content = [protected_block(protect, cast("ContentBlock", part)) for part in result["content"]]
         return cast("ContentBlock", {"toolResult": {**result, "content": content}})
     if "toolUse" in block:
         return {"toolUse": {**block["toolUse"], "input": _json(protect, block["toolUse"]["input"])}}
@@ -54,6 +75,18 @@ def _document(protect: Callable[[str], str], document: Mapping[str, Any]) -> dic
     # What the filter puts in place of a name is none that Bedrock takes.
     name = document["name"] if protect(document["name"]) == document["name"] else UNNAMED
     return {**document, "name": name, "source": {"bytes": protect(text).encode()}}
+
+
+def _json_part(protect: Callable[[str], str], block: Any) -> ContentBlock:
+    """Filters data: its texts one by one, and then as the model reads it, with its names and numbers.
+
+    Next to `"phone":` ten digits are a phone number, and a name may be an address. The whole alone would not do: the
+    `n` by which JSON writes a line break hides what follows it.
+    """
+    texts = _json(protect, block["json"])
+    whole = json.dumps(texts, ensure_ascii=False)
+    filtered = protect(whole)
+    return cast("ContentBlock", {"json": texts} if filtered == whole else {"text": filtered})
 
 
 def _json(protect: Callable[[str], str], value: Any) -> Any:

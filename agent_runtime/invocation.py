@@ -149,7 +149,7 @@ class AgentService:
             agent_id=self._agent.blueprint.id,
             trace_attributes={**self._agent.blueprint.observability.trace_attributes, **caller},
         )
-        for equipment in (self._tools, self._output):
+        for equipment in (self._tools, self._output, self._guard):
             if equipment:
                 equipment.attach(agent)
         attach_tool_events(agent, hidden={self._output.schema.name} if self._output else ())
