@@ -740,6 +740,21 @@ def test_a_value_shows_in_no_representation(house):
     assert "canary" not in f"{value!r} {value} {[value]} {house.store._known}"
 
 
+def test_the_documentation_tells_the_times_that_there_are():
+    text = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
+    policy = CachePolicy()
+
+    for words in (
+        f"at most {policy.ttl:g} s old",
+        f"an error that we do not know | {policy.stale / 3600:g} h |",
+        f"not ASCII | {policy.stale / 3600:g} h |",
+        f"scheduled for deletion | {policy.revoked / 60:g} min |",
+        f"up to {policy.patience:g} s if something in hand may serve",
+        f"up to {policy.deadline:g} s if nothing may",
+    ):
+        assert words in text
+
+
 def test_each_read_is_counted(house, emf):
     house.read("MODEL_KEY", optional=["TEAM"])
     house.manager.remove("TEAM")
