@@ -146,17 +146,17 @@ def _nova_root(schema: Node) -> Node:
 def _converse_by_litellm(schema: Node) -> Node:
     # LiteLLM writes the references out, drops the definitions, and takes null out of an enum.
     flat = _without_cycles(schema, "LiteLLM loses recursion on the way to Bedrock", "use provider: bedrock")
-    return _claude(_typed(flat, _with_null_apart))
+    return _claude(_rewritten(flat, _with_null_apart))
 
 
 def _nova_by_litellm(schema: Node) -> Node:
-    return _nova_root(_typed(_nova(schema), _with_null_apart))
+    return _nova_root(_rewritten(_nova(schema), _with_null_apart))
 
 
 def _gemini_by_litellm(schema: Node) -> Node:
     # LiteLLM sends Gemini's older subset, which has no const and no oneOf, and calls what has no type an object.
     flat = _without_cycles(schema, "LiteLLM loses recursion on the way to Gemini", "use provider: vertex")
-    return _typed(flat, _as_openapi)
+    return _rewritten(flat, _as_openapi)
 
 
 def _without_cycles(schema: Node, message: str, hint: str) -> Node:
@@ -166,10 +166,11 @@ def _without_cycles(schema: Node, message: str, hint: str) -> Node:
         raise NotShownError(f"it contains itself ({error.reference}): {message}", hint) from error
 
 
-def _typed(node: Any, change: Callable[[Any], Any]) -> Any:
-    """Changes a schema from its leaves up."""
-    changed = change(node)
-    return with_parts(changed, lambda part: _typed(part, change)) if isinstance(changed, Mapping) else changed
+def _rewritten(schema: Node, change: Callable[[Any], Any]) -> Node:
+    """Changes a schema and all schemas in it, from the root down; a part may be true or false."""
+    return with_parts(
+        change(schema), lambda part: _rewritten(part, change) if isinstance(part, Mapping) else change(part)
+    )
 
 
 def _with_null_apart(node: Any) -> Any:

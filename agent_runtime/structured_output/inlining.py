@@ -83,7 +83,7 @@ def inlined(schema: Mapping[str, Any], *, keep_cycles: bool = False) -> Node:
             return node
         reference = node.get("$ref")
         target = _target(schema, reference) if isinstance(reference, str) else None
-        if target is None:
+        if target is None or not isinstance(reference, str):
             return with_parts(node, lambda part: written(part, open_references))
         if reference in (*open_references, "#"):
             if not keep_cycles:
