@@ -9,9 +9,9 @@ import time
 class ElapsedClock:
     """Seconds since the first call; never back, and not fooled by a microVM that was frozen or restored.
 
-    In a guest that is paused or restored neither CLOCK_MONOTONIC nor CLOCK_BOOTTIME need go on: its kernel takes no part
-    in the pause, so it has nothing to add up. The wall clock is the one that the platform must put right, because AWS
-    refuses signatures that are five minutes off; but it may also be set back. So of the two, whichever went further
+    In a guest that was paused or restored neither CLOCK_MONOTONIC nor CLOCK_BOOTTIME need have gone on: its kernel took
+    no part in the pause and has nothing to add up. The wall clock is the one that the platform must put right, because
+    AWS refuses signatures that are five minutes off; but it may also be set back. So of the two, whichever went further
     counts. A wall clock that is put forward by mistake only makes a cache read once too often.
     """
 
