@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_runtime.providers.source import ModelSource
     from agent_runtime.secret_store import SecretStore
     from agent_runtime.structured_output import AnswerSchema, StructuredOutput
+    from agent_runtime.telemetry.tracing import Tracing
     from agent_runtime.tools import ToolBox
 
 __all__ = ["AgentService", "Prompt"]
@@ -47,6 +48,7 @@ class AgentService:
         output: What its answers must fit.
         guard: What personal data is kept out by.
         secrets: The secrets that it uses, to tell of their versions.
+        tracing: Where its traces go.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class AgentService:
         output: StructuredOutput | None = None,
         guard: Guard | None = None,
         secrets: SecretStore | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._agent = agent
         self._source = source
@@ -67,6 +70,7 @@ class AgentService:
         self._output = output
         self._guard = guard or Guard(None)
         self._secrets = secrets
+        self._tracing = tracing
 
     @property
     def blueprint(self) -> Blueprint:
@@ -106,7 +110,7 @@ class AgentService:
         take_fresh_randomness()
         told = ModelAnswers()
         model_answers.set(told)
-        with observed(told, session_id) as observation:
+        with observed(told, session_id, self._tracing) as observation:
             asked = await self._guard.messages(prompt.messages)
             async with self._conversations.turn(session_id) as messages:
                 before = list(messages)

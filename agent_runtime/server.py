@@ -21,7 +21,7 @@ from agent_runtime.secret_reader import secrets_client
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
 from agent_runtime.structured_output import build_structured_output
-from agent_runtime.telemetry import logs, metrics
+from agent_runtime.telemetry import build_tracing, logs, metrics
 from agent_runtime.tools import build_toolbox
 
 if TYPE_CHECKING:
@@ -74,11 +74,14 @@ def build_service(settings: RuntimeSettings) -> AgentService:
     output = build_structured_output(agent)
     tools = build_toolbox(agent.blueprint, secrets, reserved=[output.schema.name] if output else [])
     guard = build_guard(agent.blueprint)
+    tracing = build_tracing(agent, settings.environment, os.environ, secrets)
     # Imported now, so that the snapshot holds it and no request waits for it.
     import strands  # noqa: F401
 
     logger.info("built")
-    return AgentService(agent, source, Conversations(), tools=tools, output=output, guard=guard, secrets=secrets)
+    return AgentService(
+        agent, source, Conversations(), tools=tools, output=output, guard=guard, secrets=secrets, tracing=tracing
+    )
 
 
 def _make_observable(agent: BundledAgent, settings: RuntimeSettings) -> None:
