@@ -42,7 +42,7 @@ class CachePolicy:
         revoked: The same after the secret, or the right to read it, was taken away. Not at once: a role's policy that
             is being replaced and a key that is being re-created look the same for some minutes.
         patience: Longest wait for a read when an older value could serve.
-        deadline: Longest wait when none could.
+        deadline: Longest wait when none could, or its provider has refused it.
     """
 
     ttl: float = CACHE_SECONDS
@@ -181,7 +181,7 @@ class SecretStore:
         while refused:
             with self._lock:
                 reading = self._rereading(refused)
-            if reading is None or not await _within(reading.done, self._policy.patience):
+            if reading is None or not await _within(reading.done, self._policy.deadline):
                 return
             if refused.items() <= reading.refused.items():
                 return
