@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from agent_runtime.failures import BadRequestError
-from agent_runtime.inputs.media import TEXT_DOCUMENTS, UNNAMED
+from agent_runtime.inputs.media import TEXT_DOCUMENTS, name_of_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,9 +72,9 @@ def _document(protect: Callable[[str], str], document: Mapping[str, Any]) -> dic
         text = document["source"]["bytes"].decode()
     except UnicodeDecodeError:
         _refuse("a document of text that is not UTF-8")
-    # What the filter puts in place of a name is none that Bedrock takes.
-    name = document["name"] if protect(document["name"]) == document["name"] else UNNAMED
-    return {**document, "name": name, "source": {"bytes": protect(text).encode()}}
+    content = protect(text).encode()
+    # Not its own name: what the filter would know as an address is none any more where a hyphen stands for the @.
+    return {**document, "name": name_of_content(content), "source": {"bytes": content}}
 
 
 def _json_part(protect: Callable[[str], str], block: Any) -> ContentBlock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,7 @@ _NAME = re.compile(r"(?=.{1,200}\Z)[\w()\[\]-]+(?: [\w()\[\]-]+)*", re.ASCII)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9()\[\]-]+")
 _LONGEST_NAME = 200
 _DATA_URL = re.compile(r"data:([a-z0-9.+/-]+)(?:;[a-z0-9=._-]+)*;base64,", re.IGNORECASE)
-UNNAMED = "document"
-"""Name of a document that has none."""
+_UNNAMED = "document"
 
 
 def image(format: Place, data: Place) -> ContentBlock:
@@ -90,13 +90,11 @@ def document(format: Place, name: Place, data: Place) -> ContentBlock:
     """
     kind = format.one_of(_DOCUMENTS)
     rule = "1 to 200 letters, digits, hyphens, brackets, and single spaces between them"
-    content: DocumentContent = {
-        "format": kind,  # type: ignore[typeddict-item]
-        "name": UNNAMED if name.value is None else name.matching(_NAME, rule),
-        "source": {"bytes": _bytes(data, MAXIMUM_DOCUMENT_BYTES)},
-    }
-    _check(data, content["source"]["bytes"], kind, _DOCUMENTS[kind])
-    return {"document": content}
+    content = _bytes(data, MAXIMUM_DOCUMENT_BYTES)
+    _check(data, content, kind, _DOCUMENTS[kind])
+    known = name_of_content(content) if name.value is None else name.matching(_NAME, rule)
+    made: DocumentContent = {"format": kind, "name": known, "source": {"bytes": content}}  # type: ignore[typeddict-item]
+    return {"document": made}
 
 
 def data_url(place: Place) -> tuple[Place, Place]:
@@ -133,7 +131,19 @@ def name_of_file(filename: str) -> str:
         The name without its ending and with hyphens for what Bedrock does not take.
     """
     stem = filename.rpartition(".")[0] or filename
-    return _NOT_IN_NAMES.sub("-", stem)[:_LONGEST_NAME].strip("-") or UNNAMED
+    return _NOT_IN_NAMES.sub("-", stem)[:_LONGEST_NAME].strip("-") or _UNNAMED
+
+
+def name_of_content(content: bytes) -> str:
+    """Makes a name for a document that has none.
+
+    Args:
+        content: Its bytes.
+
+    Returns:
+        A name that says nothing, and another one for each content.
+    """
+    return f"{_UNNAMED}-{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def _bytes(data: Place, maximum: int) -> bytes:

@@ -115,7 +115,9 @@ def test_file_without_a_type_is_known_by_its_name_and_one_without_a_name_gets_on
 
     (message,) = read({"prompt": [by_name, nameless, {"document": DOCUMENT["document"] | {"name": None}}]})
 
-    assert [block["document"]["name"] for block in message["content"]] == ["t", "document", "document"]
+    names = [block["document"]["name"] for block in message["content"]]
+    assert names == ["t", media.name_of_content(PDF), media.name_of_content(PDF)]
+    assert media.name_of_content(PDF) != media.name_of_content(PDF + b" ")
 
 
 @pytest.mark.parametrize(
