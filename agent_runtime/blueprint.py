@@ -295,7 +295,7 @@ class Blueprint(StrictModel):
         if self.model.api_key_env:
             names.add(self.model.api_key_env)
         for tool in self.tools:
-            names.update(tool.mcp.headers_env.values() if tool.mcp else ())
+            names.update(tool.mcp.secret_names if tool.mcp else ())
         if self.observability.otlp:
             names.update(self.observability.otlp.headers_env.values())
         return tuple(sorted(names))

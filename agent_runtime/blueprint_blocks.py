@@ -9,6 +9,7 @@ from pydantic import Field
 
 from agent_runtime.blueprint_rules import (
     BuiltinName,
+    ChildEnvironment,
     CheckName,
     Entities,
     Headers,
@@ -65,11 +66,22 @@ class McpServer(StrictModel):
         examples=["{X-Api-Key: TOOLS_KEY}"],
         description="HTTP header to the name of the variable, and of the secret, that holds its value. With url only.",
     )
+    environment_env: ChildEnvironment = Field(
+        default_factory=dict,
+        examples=["{GITHUB_TOKEN: GITHUB_TOKEN}"],
+        description="Variable of the server's process to the name of the variable, and of the secret, that holds its "
+        "value. With command only.",
+    )
     allow: Tokens = Field(
         default=(),
         examples=["[search, fetch]"],
         description="Tools that the agent may use; left out: all of the server's.",
     )
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The distinct variables whose values are secrets, sorted."""
+        return tuple(sorted({*self.headers_env.values(), *self.environment_env.values()}))
 
 
 class Tool(StrictModel):

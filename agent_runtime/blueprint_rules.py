@@ -18,6 +18,7 @@ from agent_runtime.rules import (
     HeaderName,
     Line,
     Token,
+    VariableName,
     VariableValue,
     check_word,
     is_semver,
@@ -178,6 +179,7 @@ McpName = BeforeValidator(_check_mcp)
 Headers = Annotated[Mapping[HeaderName, EnvName], Field(max_length=20)]
 SecretHeaders = Annotated[Mapping[AnyHeaderName, EnvName], Field(max_length=20)]
 PlainHeaders = Annotated[Mapping[AnyHeaderName, VariableValue], Field(max_length=20)]
+ChildEnvironment = Annotated[Mapping[VariableName, EnvName], Field(max_length=20)]
 # A sequence in YAML and JSON is a list; the tuple keeps the model frozen. Its members stay strict.
 Lines = Annotated[tuple[Line, ...], Field(strict=False, max_length=50)]
 Tokens = Annotated[tuple[Token, ...], Field(strict=False, max_length=100), AfterValidator(_check_distinct)]

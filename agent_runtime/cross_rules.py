@@ -54,6 +54,12 @@ def server_faults(tool: Tool) -> Iterator[Fault]:
         yield Fault(
             "headers_env has no effect without url", "remove it, or write the server's url", ("mcp", "headers_env")
         )
+    if tool.mcp.environment_env and not tool.mcp.command:
+        yield Fault(
+            "environment_env has no effect without command",
+            "write headers_env for a server elsewhere, or the server's command",
+            ("mcp", "environment_env"),
+        )
 
 
 def runtime_faults(runtime: Runtime) -> Iterator[Fault]:

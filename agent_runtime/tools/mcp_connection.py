@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 
 class ServerConnection(MCPClient):
-    """A connection to a server, in a thread of its own."""
+    """A connection to a server, in a thread of its own.
+
+    Attributes:
+        calls: Calls that wait for their answer now.
+        replaced: Whether no further call will be made.
+    """
+
+    calls = 0
+    replaced = False
 
     def stop(
         self,

@@ -21,12 +21,13 @@ from agent_runtime.tools.mcp_transport import route_to
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from strands.types.tools import ToolUse
 
     from agent_runtime.blueprint_blocks import McpServer
+    from agent_runtime.secret_reader import SecretValue
     from agent_runtime.secret_store import SecretStore
 
 START_SECONDS = 20
@@ -45,7 +46,7 @@ class ToolServer:
 
     Args:
         server: What the blueprint says.
-        secrets: Where the values of headers come from.
+        secrets: Where the values of headers and of a process's variables come from.
         seconds: Longest time of one call.
         folder: Where the user's code lies.
         clock: Seconds that only grow.
@@ -83,12 +84,12 @@ class ToolServer:
             The tools, as the server listed them within the last `FRESH_SECONDS`.
 
         Raises:
-            SecretError: The secret of a header cannot be read.
+            SecretError: A secret that the server is given cannot be read.
             ToolsUnavailableError: The server cannot be reached, or lacks a tool that the blueprint allows.
         """
         # Asked for here, so that a secret's fault is told as such and not as the server's.
-        await self._secrets.get_all(self._server.headers_env.values())
-        tools: list[McpTool] = await self._on_thread(self._current_tools)
+        versions = _versions(await self._values())
+        tools: list[McpTool] = await self._on_thread(lambda: self._current_tools(versions))
         return tools
 
     async def call(self, tool: McpTool, tool_use: ToolUse, cancel_signal: threading.Event | None) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class ToolServer:
         Returns:
             What Strands calls a tool result.
         """
-        before = await self._values()
+        before = _texts(await self._values())
         result = await self._call_once(tool, tool_use, cancel_signal)
         if result is None and tool.repeatable:
             result = await self._call_once(tool, tool_use, cancel_signal)
@@ -110,7 +111,7 @@ class ToolServer:
             return {"toolUseId": tool_use["toolUseId"], "status": "error", "content": [{"text": _BROKE_OFF}]}
         # A server that refuses a key may quote it, also one that was replaced meanwhile; the model's provider has no
         # business with either.
-        values = before | await self._values()
+        values = before | _texts(await self._values())
         return _masked(result, values) if values else result
 
     async def close(self) -> None:
@@ -122,7 +123,8 @@ class ToolServer:
         self, tool: McpTool, tool_use: ToolUse, cancel_signal: threading.Event | None
     ) -> dict[str, Any] | None:
         """Gives the result; nothing when the connection turned out to be broken."""
-        client = await self._on_thread(self._connected)
+        versions = _versions(await self._values())
+        client = await self._on_thread(lambda: self._lent(versions))
         try:
             result = await client.call_tool_async(
                 tool_use["toolUseId"],
@@ -133,6 +135,8 @@ class ToolServer:
             )
         except RuntimeError:  # the session ended between the two lines
             result = None
+        finally:
+            await self._on_thread(lambda: self._given_back(client))
         # Only the server's own answers say whether the tool failed.
         if result is not None and (result["status"] == "success" or "isError" in result or "cancelled" in result):
             self._seen = self._clock()
@@ -140,13 +144,14 @@ class ToolServer:
         stands = await self._on_thread(lambda: self._check(client))
         return dict(result) if stands and result is not None else None
 
-    async def _values(self) -> set[str]:
-        return {one.text for one in (await self._secrets.get_all(self._server.headers_env.values())).values()}
+    async def _values(self) -> dict[str, SecretValue]:
+        return await self._secrets.get_all(self._server.secret_names)
 
     async def _on_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _current_tools(self) -> list[McpTool]:
+    def _current_tools(self, versions: Mapping[str, str]) -> list[McpTool]:
+        self._replace_if_older(versions)
         if self._client is None or self._clock() > self._seen + FRESH_SECONDS:
             try:
                 self._list(self._connected())
@@ -178,6 +183,26 @@ class ToolServer:
                 raise self._unreachable() from error
             self._client = client
         return self._client
+
+    def _lent(self, versions: Mapping[str, str]) -> ServerConnection:
+        self._replace_if_older(versions)
+        client = self._connected()
+        client.calls += 1
+        return client
+
+    def _given_back(self, client: ServerConnection) -> None:
+        client.calls -= 1
+        if client.replaced and not client.calls:
+            _end(client)
+
+    def _replace_if_older(self, versions: Mapping[str, str]) -> None:
+        """Gives up a process that was started with other secrets; it ends when its last call has its answer."""
+        if self._client is None or self._route.started_with in (None, versions):
+            return
+        client, self._client = self._client, None
+        client.replaced = True
+        if not client.calls:
+            _end(client)
 
     def _unreachable(self) -> ToolsUnavailableError:
         status = self._route.status
@@ -213,9 +238,21 @@ class ToolServer:
     def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            # It says once more that the connection broke.
-            with suppress(Exception):
-                client.stop()
+            _end(client)
+
+
+def _end(client: ServerConnection) -> None:
+    # One that broke says so once more.
+    with suppress(Exception):
+        client.stop()
+
+
+def _versions(values: Mapping[str, SecretValue]) -> dict[str, str]:
+    return {variable: value.version_id for variable, value in values.items()}
+
+
+def _texts(values: Mapping[str, SecretValue]) -> set[str]:
+    return {value.text for value in values.values()}
 
 
 def _masked(value: Any, secrets: Iterable[str]) -> Any:

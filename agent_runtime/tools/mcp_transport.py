@@ -1,4 +1,4 @@
-"""How a server of tools is reached: streamable HTTP with headers from secrets, or a process beside the agent."""
+"""How a server of tools is reached: streamable HTTP with headers from secrets, or a process that is given them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ class HttpRoute:
 
     Attributes:
         status: HTTP status of the last answer; `mcp` keeps it to itself.
+        started_with: Nothing: values are read for each request.
     """
+
+    started_with = None
 
     def __init__(self, url: str, headers: Mapping[str, str], secrets: SecretStore, seconds: float) -> None:
         self._url = url
@@ -113,26 +116,42 @@ class ProcessRoute:
 
     Args:
         command: Program and arguments.
+        variables: Variable of its process to the variable whose secret holds its value.
+        secrets: Where the values come from.
         folder: Where the user's code lies.
+
+    Attributes:
+        started_with: Versions of the secrets that the last process was started with, by variable.
     """
 
     status = None
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], variables: Mapping[str, str], secrets: SecretStore, folder: Path
+    ) -> None:
         self._command = command
+        self._variables = variables
+        self._secrets = secrets
         self._folder = folder
+        secrets.register(variables.values())
+        self.started_with: dict[str, str] = {}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Any]:
         """Starts the process and opens the streams of a connection."""
+        values = await self._secrets.get_all(self._variables.values())
         program, *arguments = self._command
         parameters = StdioServerParameters(
             command=sys.executable if program in _PYTHON else program,
             args=arguments,
             # Added to the few variables that `mcp` hands on: the role's credentials are not among them.
-            env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(self._folder)])},
+            env={
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(self._folder)]),
+                **{name: values[variable].text for name, variable in self._variables.items()},
+            },
             cwd=self._folder if self._folder.is_dir() else None,
         )
+        self.started_with = {variable: value.version_id for variable, value in values.items()}
         # What it writes to its standard error goes nowhere: servers log requests there.
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - opening it waits for nothing
             async with stdio_client(parameters, errlog=nowhere) as streams:
@@ -144,7 +163,7 @@ def route_to(server: McpServer, secrets: SecretStore, seconds: float, folder: Pa
 
     Args:
         server: What the blueprint says.
-        secrets: Where the values of headers come from.
+        secrets: Where the values of headers and of a process's variables come from.
         seconds: Longest wait for an answer.
         folder: Where the user's code lies.
 
@@ -152,7 +171,7 @@ def route_to(server: McpServer, secrets: SecretStore, seconds: float, folder: Pa
         The way.
     """
     if server.command:
-        return ProcessRoute(server.command, folder)
+        return ProcessRoute(server.command, server.environment_env, secrets, folder)
     return HttpRoute(str(server.url), server.headers_env, secrets, seconds)
 
 

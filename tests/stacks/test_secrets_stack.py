@@ -97,3 +97,20 @@ def test_too_many_variables_for_one_stack_are_a_clear_message(tmp_path: Path) ->
 
     with pytest.raises(InputError, match=r"simulation names 501 variables .* room for 480"):
         synthesise(root, tmp_path / "out")
+
+
+def test_secrets_that_servers_of_tools_are_given_are_the_agents(tmp_path: Path) -> None:
+    process = {"command": ["python", "-m", "harbour"], "environment_env": {"TOKEN": "PROCESS_TOKEN"}}
+    elsewhere = {"url": "https://tools.example.com/mcp", "headers_env": {"X-Api-Key": "TOOLS_KEY"}}
+    agent = blueprint("keeper", tools=[{"mcp": process}, {"mcp": elsewhere}])
+    root = write_project(tmp_path, [agent], {"simulation": ENVIRONMENTS["simulation"]})
+    (root / "blueprints" / "tools").mkdir()
+    (root / "blueprints" / "tools" / "harbour.py").write_text("")
+
+    assembly = synthesise(root, tmp_path / "out")
+
+    prefix = "strandline/simulation/"
+    assert {f"{prefix}PROCESS_TOKEN", f"{prefix}TOOLS_KEY"} <= set(names(assembly, "Simulation"))
+    role = str(assembly.documents["Simulation/Agent-keeper"])
+    assert f"{prefix}PROCESS_TOKEN-" in role
+    assert f"{prefix}TOOLS_KEY-" in role
