@@ -615,8 +615,9 @@ def test_a_refusal_that_comes_late_reads_nothing(house):
     versions = refused(house)
     house.manager.put("MODEL_KEY", NEW)
     reread(house, versions)
-
-    reread(house, versions)
+    for seconds in (0, 100):
+        house.clock.now += seconds
+        reread(house, versions)
 
     assert len(house.manager.batches) == 2
 
