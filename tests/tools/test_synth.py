@@ -13,7 +13,7 @@ from agent_runtime.errors import InputError
 from agent_runtime.loader import load_blueprint
 from stacks import packaging, user_code
 from stacks.artefacts import Artefacts, features_of
-from stacks.packaging import AGENTCORE, HOST
+from stacks.packaging import AGENTCORE, HOST, build
 from stacks.project import load_project
 from stacks.user_code import find_import_faults, read_user_code
 from tests.stacks.projects import ROOT
@@ -171,12 +171,13 @@ def installs(monkeypatch):
     """Stands in for uv's installation, and notes the locks."""
     runs = []
 
-    def install(locks, _target, tree):
+    def install(locks, _target, _interpreter, tree):
         runs.append([lock.name for lock in locks])
         (tree / "botocore" / "data" / "dynamodb").mkdir(parents=True)
         (tree / "botocore" / "data" / "dynamodb" / "model.json").write_text("{}")
 
-    monkeypatch.setattr(packaging, "_install", install)
+    monkeypatch.setattr(build, "install", install)
+    monkeypatch.setattr(build, "wheels_of", lambda *_: {})
     return runs
 
 
@@ -215,6 +216,7 @@ def test_same_code_gives_the_same_bytes_and_other_code_others(write, blueprints,
     assert first.sha256 == again.sha256 != other.sha256
     assert {name for name in names_in(other) if name.startswith("user_tools/")} == {
         "user_tools/weather.py",
+        "user_tools/__pycache__/weather.cpython-313.pyc",
         "user_tools/data.json",
     }
 
@@ -233,6 +235,8 @@ def test_link_in_the_users_code_is_refused(blueprints, tmp_path):
         ("", ("light",)),
         ("observability: {data_protection: {provider: presidio}}", ("light", "presidio")),
         ("environments: {local: {model: {model_id: other}}}", ("light",)),
+        ("runtime: {protocol: MCP}", ("light",)),
+        ("runtime: {protocol: A2A}", ("light", "a2a")),
     ],
 )
 def test_features_are_those_that_the_blueprint_needs(write, text, features):

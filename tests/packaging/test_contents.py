@@ -1,0 +1,138 @@
+"""What is in the artefacts that are deployed: everything that runs on Graviton, and nothing that differs by machine."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from stacks.packaging import AGENTCORE, CodeArtefact, build_code_artefact
+from tests.stacks.projects import ROOT
+
+AARCH64 = 183  # e_machine of the ELF header
+LIGHT_ZIP_MB, LIGHT_UNPACKED_MB = 25, 90
+
+
+@pytest.fixture(scope="module", params=["light", "litellm"])
+def artefact(request: pytest.FixtureRequest) -> CodeArtefact:
+    return build_code_artefact((request.param,), AGENTCORE, ROOT / ".strandline")
+
+
+@pytest.fixture(scope="module")
+def archive(artefact: CodeArtefact) -> zipfile.ZipFile:
+    return zipfile.ZipFile(artefact.path)
+
+
+def test_every_native_library_is_for_graviton(archive: zipfile.ZipFile) -> None:
+    machines = {}
+    for name in archive.namelist():
+        with archive.open(name) as file:
+            header = file.read(20)
+        if header.startswith(b"\x7fELF"):
+            machines[name] = struct.unpack_from("<H", header, 18)[0]
+
+    assert len(machines) > 3
+    assert {name: machine for name, machine in machines.items() if machine != AARCH64} == {}
+
+
+def test_the_entry_point_and_the_handler_are_where_agentcore_looks(archive: zipfile.ZipFile) -> None:
+    names = set(archive.namelist())
+
+    assert {"main.py", "agent_runtime/__init__.py", "agent_runtime/server.py"} <= names
+    assert not names & {"stacks/__init__.py", "strandline/__init__.py", "gateway/__init__.py"}
+
+
+def test_every_module_has_its_bytecode_for_the_targets_python(archive: zipfile.ZipFile) -> None:
+    names = set(archive.namelist())
+    modules = {Path(name) for name in names if name.endswith(".py")}
+
+    missing = {
+        module
+        for module in modules
+        if (module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc").as_posix() not in names
+    }
+
+    assert len(modules) > 1000
+    assert missing == set()
+    assert sum(name.endswith(".pyc") for name in names) == len(modules)
+
+
+def test_its_bytecode_is_loaded_whatever_times_the_unpacked_files_have(archive: zipfile.ZipFile) -> None:
+    # PEP 552: the second word is 1 where a hash of the source is kept that is not compared.
+    kinds = {archive.read(name)[4:8] for name in archive.namelist() if name.endswith(".pyc")}
+
+    assert kinds == {b"\1\0\0\0"}
+
+
+def test_no_path_of_the_machine_that_built_it_is_in_it(archive: zipfile.ZipFile) -> None:
+    # Rust's libraries hold paths of whoever built their wheels, which are the same everywhere.
+    made_here = [name for name in archive.namelist() if name.endswith(".pyc") or ".dist-info/" in name]
+    places = [str(ROOT).encode(), b".building-", b"/packages/"]
+
+    for name in made_here:
+        content = archive.read(name)
+        assert not [place for place in places if place in content], name
+
+
+def test_nothing_is_in_it_that_differs_by_machine_or_runs_by_itself(archive: zipfile.ZipFile) -> None:
+    for name in archive.namelist():
+        parts = Path(name).parts
+        assert parts[0] != "bin", name
+        # Deeper down they are modules like any other: opentelemetry brings one for whoever asks for it.
+        assert parts[0] not in {"sitecustomize.py", "usercustomize.py"}, name
+        assert not {".env", ".git"} & set(parts), name
+        assert not name.endswith((".pth", ".lock", ".pyi", ".pyx", ".exe")), name
+        assert not name.endswith(".pem") or b"PRIVATE KEY" not in archive.read(name), name
+        assert parts[-1] not in {"INSTALLER", "REQUESTED", "RECORD", "direct_url.json"}, name
+        assert not {"tests", "test"} & set(parts), name
+
+
+def test_the_licences_of_its_packages_are_in_it(archive: zipfile.ZipFile) -> None:
+    names = archive.namelist()
+
+    assert sum("licens" in name.lower() and ".dist-info/" in name for name in names) > 30
+
+
+def test_only_the_models_of_the_services_that_the_handler_calls_are_in_it(archive: zipfile.ZipFile) -> None:
+    services = {name.split("/")[2] for name in archive.namelist() if name.startswith("botocore/data/")}
+
+    assert {"bedrock-runtime", "secretsmanager", "s3"} <= services
+    assert not services & {"ec2", "iam", "sagemaker"}
+
+
+def test_every_entry_has_the_same_time_and_mode_and_the_entries_are_in_order(archive: zipfile.ZipFile) -> None:
+    entries = archive.infolist()
+
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    assert {entry.create_system for entry in entries} == {3}
+    assert [entry.filename for entry in entries] == sorted({entry.filename for entry in entries})
+
+
+def test_it_is_well_below_what_agentcore_takes(archive: zipfile.ZipFile) -> None:
+    assert archive.filename
+    assert Path(archive.filename).stat().st_size < 200e6
+    assert sum(entry.file_size for entry in archive.infolist()) < 600e6
+
+
+def test_the_light_one_is_small() -> None:
+    light = build_code_artefact(("light",), AGENTCORE, ROOT / ".strandline")
+    with zipfile.ZipFile(light.path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+
+    assert light.path.stat().st_size <= LIGHT_ZIP_MB * 1e6
+    assert unpacked <= LIGHT_UNPACKED_MB * 1e6
+
+
+def test_its_bill_of_materials_names_what_is_in_it(artefact: CodeArtefact, archive: zipfile.ZipFile) -> None:
+    bill = json.loads(artefact.sbom.read_text())
+    listed = {f"{component['name']}-{component['version']}" for component in bill["components"]}
+    found = {name.partition(".dist-info/")[0] for name in archive.namelist() if ".dist-info/" in name}
+
+    assert {name.lower().replace("_", "-").replace(".", "-") for name in found} == {
+        name.replace(".", "-") for name in listed
+    }
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": artefact.sha256}]
