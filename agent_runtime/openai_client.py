@@ -1,54 +1,61 @@
-"""An OpenAI-compatible client whose key and headers are read from the secrets at each call.
+"""The connection to an OpenAI-compatible endpoint; key and headers are read from the secrets at each call.
 
-Strands is given this object in place of `openai.AsyncOpenAI`. The model is so built once, when the process starts, and
-holds neither a secret nor a connection until a request comes. The real client is kept for as long as the secrets'
-versions stay the same.
+It is built once, when the process starts, and holds neither a secret nor a connection until a request comes. It speaks
+"Create chat completion" over `httpx` itself: importing the `openai` package for this one call takes half of the
+handler's start, a quarter of its memory and of its artefact.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import itertools
+import json
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import openai
+import httpx
 
-from agent_runtime.endpoint_errors import cleaned_errors
-from agent_runtime.failures import BrokenAnswerError, KeyRefusedError
+from agent_runtime.endpoint_errors import cleaned_errors, raise_for_error_event, raise_for_refusal
+from agent_runtime.failures import BrokenAnswerError, KeyRefusedError, ModelTimeoutError, UnreachableError
 from agent_runtime.model_answers import ModelAnswers, model_answers, note_request
+from agent_runtime.providers.chat_chunks import is_completion
 from agent_runtime.providers.leases import CredentialReader, Credentials, LeasedClients
+from agent_runtime.retries import DEFAULT_RETRIES, delay_before_retry
+from agent_runtime.server_sent_events import data_of
 from agent_runtime.trace_context import outgoing_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from agent_runtime.failures import InvocationError
     from agent_runtime.providers.leases import Lease
     from agent_runtime.secret_store import SecretStore
 
 REQUEST_TIMEOUT_SECONDS = 600.0
 CONNECT_TIMEOUT_SECONDS = 10.0
+MAXIMUM_ANSWER_BYTES = 32 * 1024 * 1024
+"""What an endpoint may send for one answer: a hundred times the longest that a model writes."""
+
+_PATH = "/chat/completions"
+_END = b"[DONE]"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the endpoint, as `with_raw_response` of `openai` gives it.
+    """An answer of the endpoint.
 
     Attributes:
         headers: HTTP headers of the response.
-        completion: The completion, or the stream of its chunks.
+        completion: OpenAI's "chat completion object", or an async iterator of its chunks.
     """
 
     headers: Mapping[str, str]
     completion: Any
 
-    def parse(self) -> Any:
-        """OpenAI's name for getting at the completion."""
-        return self.completion
-
 
 class OpenAICompatibleClient:
-    """The part of `openai.AsyncOpenAI` that Strands' `OpenAIModel` and LiteLLM call.
+    """Asks an endpoint for chat completions.
 
     Args:
         base_url: The endpoint, with its path.
@@ -56,7 +63,7 @@ class OpenAICompatibleClient:
         extra_headers_env: Header name to the variable whose secret is its value; one without a value is not sent.
         secrets: Where the values come from.
         timeout: Seconds that the endpoint has to begin its answer, retries included, and to go on with it.
-        max_retries: Times that a failed call is made again; the library's when None.
+        max_retries: Times that a failed call is made again.
         is_own: Whether the endpoint is one's own gateway, which may have the caller's baggage; no stranger may.
     """
 
@@ -72,51 +79,28 @@ class OpenAICompatibleClient:
         is_own: bool = False,
     ) -> None:
         self.base_url = base_url
-        self.api_key_env = api_key_env
+        self._url = base_url.rstrip("/") + _PATH
         self.timeout = REQUEST_TIMEOUT_SECONDS if timeout is None else timeout
-        self._max_retries = openai.DEFAULT_MAX_RETRIES if max_retries is None else max_retries
+        self._max_retries = DEFAULT_RETRIES if max_retries is None else max_retries
         self._is_own = is_own
         reader = CredentialReader(secrets, api_key_env, extra_headers_env)
-        self.clients = LeasedClients(reader, self._new_client, openai.AsyncOpenAI.close)
+        self.clients = LeasedClients(reader, self._new_client, httpx.AsyncClient.aclose)
 
-    @property
-    def chat(self) -> OpenAICompatibleClient:
-        """OpenAI's name for the group of calls."""
-        return self
-
-    @property
-    def completions(self) -> OpenAICompatibleClient:
-        """OpenAI's name for the calls."""
-        return self
-
-    async def create(self, **request: Any) -> Any:
-        """Asks for a chat completion.
+    async def answer(self, request: Mapping[str, Any]) -> Answer:
+        """Asks for a chat completion, once more if the key was replaced meanwhile.
 
         Args:
-            **request: The members of OpenAI's "Create chat completion", as Strands formats them.
+            request: The body, as OpenAI's "Create chat completion" has it.
 
         Returns:
-            The completion, or the stream of its chunks.
+            The answer. A stream must be read to its end, or closed.
 
         Raises:
             SecretError: A secret cannot be read.
-            InvocationError: The endpoint refuses the key, or its answer is none.
-            openai.APIError: The endpoint refuses otherwise or cannot be reached.
+            InvocationError: The endpoint refuses, cannot be reached, or its answer is none.
+            ModelThrottledException: It limits the rate.
+            ContextWindowOverflowException: The conversation is too long for the model.
         """
-        return (await self.answer(**request)).completion
-
-    async def answer(self, **request: Any) -> Answer:
-        """Asks for a chat completion, once more if the key was replaced meanwhile; as for `create`."""
-        if not request.get("stream"):
-            # OpenAI's default; some endpoints know streams only and take the word for a mistake.
-            request.pop("stream", None)
-        headers: dict[str, Any] = {**(request.pop("extra_headers", None) or {})}
-        headers |= outgoing_headers(with_baggage=self._is_own)
-        if self.api_key_env is None:
-            # Said with each request: the client refuses to be made without a key.
-            headers["Authorization"] = openai.Omit()
-        if headers:
-            request["extra_headers"] = headers
         async with self.clients.lease() as refused:
             try:
                 return await self._ask(request)
@@ -129,49 +113,101 @@ class OpenAICompatibleClient:
         """Closes the connections, for a host that outlives the agent; the next call opens new ones."""
         await self.clients.close()
 
-    async def _ask(self, request: dict[str, Any]) -> Answer:
+    async def _ask(self, request: Mapping[str, Any]) -> Answer:
         told = model_answers.get() or ModelAnswers()
         async with AsyncExitStack() as stack:
-            lease: Lease[openai.AsyncOpenAI] = await stack.enter_async_context(self.clients.lease())
-            stack.enter_context(cleaned_errors(lease.credentials.values, self.clients.reader.key_name))
+            lease: Lease[httpx.AsyncClient] = await stack.enter_async_context(self.clients.lease())
+            stack.enter_context(cleaned_errors())
             async with asyncio.timeout(self.timeout):
-                answer = await lease.client.chat.completions.with_raw_response.create(**request)
-            told.begin(answer.headers)
-            completion: Any = answer.parse()
-            if request.get("stream"):
-                return Answer(answer.headers, _watched(completion, request, told, stack.pop_all()))
-            if isinstance(completion, str):
+                response = await self._accepted(lease, request)
+                stack.push_async_callback(response.aclose)
+                told.begin(response.headers)
+                if request.get("stream"):
+                    return Answer(response.headers, _chunks(response, request, told, stack.pop_all()))
+                completion = json.loads(b"".join([piece async for piece in _bounded(response)]))
+            if not is_completion(completion):
                 raise BrokenAnswerError("The model's endpoint sent what is no chat completion.")
-            told.note_model(getattr(completion, "model", None))
-            told.end(getattr(completion, "usage", None), asked=request)
-            return Answer(answer.headers, completion)
+            told.note_model(completion.get("model"))
+            told.end(completion.get("usage"), asked=request)
+            return Answer(response.headers, completion)
 
-    def _new_client(self, credentials: Credentials) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            base_url=self.base_url,
-            api_key=credentials.key or "unused",
-            default_headers=dict(credentials.headers),
-            max_retries=self._max_retries,
+    async def _accepted(self, lease: Lease[httpx.AsyncClient], request: Mapping[str, Any]) -> httpx.Response:
+        """Sends the request until it is accepted, or was sent often enough."""
+        # `stream: false` is the default; some endpoints know streams only and take the word for a mistake.
+        body = {name: value for name, value in request.items() if name != "stream" or value}
+        trace = outgoing_headers(with_baggage=self._is_own)
+        for retries_made in itertools.count():
+            is_last = retries_made >= self._max_retries
+            response = None
+            try:
+                message = lease.client.build_request("POST", self._url, json=body, headers=trace)
+                response = await lease.client.send(message, stream=True)
+            except httpx.TransportError as error:
+                if is_last:
+                    raise _unanswered(error) from None
+            if response is not None and response.is_success:
+                return response
+            delay = delay_before_retry(retries_made, response)
+            if response is not None:
+                async with aclosing(response):
+                    if delay is None or is_last:
+                        await _refuse(response, lease.credentials, self.clients.reader.key_name)
+            await asyncio.sleep(delay or 0)
+        raise AssertionError
+
+    def _new_client(self, credentials: Credentials) -> httpx.AsyncClient:
+        headers = {"Accept": "application/json", **credentials.headers}
+        if credentials.key:
+            headers = {"Authorization": f"Bearer {credentials.key}", **headers}
+        return httpx.AsyncClient(
+            headers=headers,
             # A redirect to another host would take the extra headers along.
-            http_client=openai.DefaultAsyncHttpxClient(
-                follow_redirects=False,
-                timeout=openai.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self.timeout)),
-                event_hooks={"request": [note_request]},
-            ),
+            follow_redirects=False,
+            timeout=httpx.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT_SECONDS, self.timeout)),
+            event_hooks={"request": [note_request]},
+            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
         )
 
 
-async def _watched(
-    chunks: Any, request: Mapping[str, Any], told: ModelAnswers, leases: AsyncExitStack
-) -> AsyncIterator[Any]:
+def _unanswered(error: httpx.TransportError) -> InvocationError:
+    if isinstance(error, httpx.TimeoutException):
+        return ModelTimeoutError("The model's endpoint did not answer in time.")
+    return UnreachableError("The model's endpoint cannot be reached.")
+
+
+async def _refuse(response: httpx.Response, credentials: Credentials, key_name: str | None) -> None:
+    said = b"".join([piece async for piece in _bounded(response)])
+    raise_for_refusal(response.status_code, said, credentials.values, key_name)
+
+
+async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
+    received = 0
+    async for piece in response.aiter_bytes():
+        received += len(piece)
+        if received > MAXIMUM_ANSWER_BYTES:
+            raise BrokenAnswerError(
+                f"The model's endpoint sent more than {MAXIMUM_ANSWER_BYTES // 1024 // 1024} MiB for one answer."
+            )
+        yield piece
+
+
+async def _chunks(
+    response: httpx.Response, request: Mapping[str, Any], told: ModelAnswers, leases: AsyncExitStack
+) -> AsyncIterator[dict[str, Any]]:
     usage: object = None
     finished = False
-    async with leases, chunks:
-        async for chunk in chunks:
-            told.note_model(getattr(chunk, "model", None))
+    async with leases:
+        async for data in data_of(_bounded(response)):
+            if data.startswith(_END):
+                break
+            chunk = json.loads(data)
+            raise_for_error_event(chunk)
+            if not is_completion(chunk):
+                raise BrokenAnswerError("The model's endpoint sent what is no chat completion.")
+            told.note_model(chunk.get("model"))
             # Some endpoints tell the usage so far in every chunk.
-            usage = getattr(chunk, "usage", None) or usage
-            finished = finished or any(choice.finish_reason for choice in getattr(chunk, "choices", None) or ())
+            usage = chunk.get("usage") or usage
+            finished = finished or any(choice.get("finish_reason") for choice in chunk.get("choices") or ())
             yield chunk
         if not finished:
             # Without this a stream that ends too early, or is none, would pass for a short answer.

@@ -1,7 +1,7 @@
 """Models behind an OpenAI-compatible address: the gateway, somebody's proxy, a server of one's own, OpenAI itself.
 
-Two libraries speak to it, Strands' OpenAI client and LiteLLM, and send the same bytes over the same connection. The
-light one is the default: LiteLLM takes three seconds to import and has nothing to translate here.
+Two models speak to it, ours and LiteLLM's, and send the same over the same connection. The light one is the default:
+LiteLLM takes three seconds to import and has nothing to translate here.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class EndpointModel(ReadyModel):
 def _by_openai(blueprint: Blueprint, client: OpenAICompatibleClient) -> LightModel:
     from agent_runtime.providers.light_model import LightModel
 
-    model = LightModel(client=client, **_configuration(blueprint))
-    model.caches_tools = blueprint.model.cache_tools == "default"
-    return model
+    return LightModel(client, parameters=_parameters(blueprint), **_shared(blueprint))
 
 
 def _by_litellm(blueprint: Blueprint, client: OpenAICompatibleClient) -> Any:
@@ -58,21 +56,26 @@ def _by_litellm(blueprint: Blueprint, client: OpenAICompatibleClient) -> Any:
     with packages_of("litellm", packages=("litellm",), extra="litellm", dependency_set="litellm"):
         from agent_runtime.providers.litellm_models import endpoint_model
 
-    return endpoint_model(client, caches_tools=blueprint.model.cache_tools == "default", **_configuration(blueprint))
+    # Parameters given in any other way LiteLLM checks, renames or drops.
+    return endpoint_model(client, params={"extra_body": _parameters(blueprint)}, **_shared(blueprint))
 
 
-def _configuration(blueprint: Blueprint) -> dict[str, Any]:
+def _shared(blueprint: Blueprint) -> dict[str, Any]:
+    model = blueprint.model
+    return {
+        "model_id": model_behind_proxy(model.model_id),
+        "stream": model.stream,
+        "caches_tools": model.cache_tools == "default",
+    }
+
+
+def _parameters(blueprint: Blueprint) -> dict[str, Any]:
     model = blueprint.model
     parameters = parameters_of(blueprint)
     if model.provider == "openai" and model.base_url is None:
         # OpenAI's own reasoning models refuse the old name; all of its models take the new one.
         parameters.setdefault("max_completion_tokens", parameters.pop("max_tokens"))
-    return {
-        "model_id": model_behind_proxy(model.model_id),
-        "stream": model.stream,
-        # Both libraries send this as it is. Parameters given in any other way each checks, renames or drops on its own.
-        "params": {"extra_body": parameters},
-    }
+    return parameters
 
 
 def _address(blueprint: Blueprint, settings: RuntimeSettings) -> str:

@@ -1,36 +1,98 @@
-"""Strands' OpenAI model, sending what Strands' LiteLLM model sends to an OpenAI-compatible endpoint.
+"""The model behind an OpenAI-compatible endpoint, sending what Strands' LiteLLM model sends there.
 
-LiteLLM takes three seconds and 200 MB to import. Behind a `base_url` it has nothing to translate, so the request on the
-wire can be the same without it. What Strands' two models do differently is evened out here, and `tests/providers`
-holds the two to each other.
+LiteLLM takes three seconds and 200 MB to import, and the `openai` package under Strands' OpenAI model half of what is
+left. Behind a `base_url` there is nothing to translate, so the request on the wire is the same without them;
+`tests/providers` holds this model and LiteLLM's to each other.
 """
 
 from __future__ import annotations
 
-import copy
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from strands.models.openai import OpenAIModel
+from strands.models.model import Model
 
+from agent_runtime.providers.chat_chunks import events_of, events_of_chunks
+from agent_runtime.providers.chat_messages import chat_messages, chat_tool_choice, chat_tools, with_cached_tools
 from agent_runtime.providers.wire import without_thinking_if_forced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
-    from strands.types.content import ContentBlock, Messages, SystemContentBlock
+    from strands.types.content import Messages, SystemContentBlock
     from strands.types.streaming import StreamEvent
-    from strands.types.tools import ToolSpec
+    from strands.types.tools import ToolChoice, ToolSpec
+
+    from agent_runtime.openai_client import OpenAICompatibleClient
 
 
-class LightModel(OpenAIModel):
-    """`OpenAIModel` with system prompts as content blocks, cache points in them kept.
+class LightModel(Model):
+    """A model that is asked over one connection.
 
-    Attributes:
+    Args:
+        client: The connection; it has the key and the headers.
+        model_id: The model's name, sent as it is.
+        parameters: Further members of each request.
+        stream: Whether the endpoint is asked for a stream.
         caches_tools: Whether the tools' definitions are marked for the provider's cache.
     """
 
-    caches_tools = False
-    _system_blocks: list[SystemContentBlock] | None = None
+    def __init__(
+        self,
+        client: OpenAICompatibleClient,
+        *,
+        model_id: str,
+        parameters: Mapping[str, Any],
+        stream: bool,
+        caches_tools: bool,
+    ) -> None:
+        self._client = client
+        self._config: dict[str, Any] = {"model_id": model_id, "params": dict(parameters), "stream": stream}
+        self._caches_tools = caches_tools
+
+    def update_config(self, **model_config: Any) -> None:
+        """Changes members of the configuration: `model_id`, `params`, `stream`."""
+        self._config |= model_config
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration, as Strands' own models have it."""
+        return self._config
+
+    def format_request(
+        self,
+        messages: Messages,
+        tool_specs: list[ToolSpec] | None = None,
+        system_prompt: str | None = None,
+        *,
+        tool_choice: ToolChoice | None = None,
+        system_prompt_content: list[SystemContentBlock] | None = None,
+    ) -> dict[str, Any]:
+        """Writes the body of a request; one that forces a tool goes without thinking.
+
+        Args:
+            messages: The conversation.
+            tool_specs: Tools that the model may ask for.
+            system_prompt: The system prompt's text.
+            tool_choice: Which tool it is to use.
+            system_prompt_content: The system prompt as blocks; Strands gives both.
+
+        Returns:
+            The members of OpenAI's "Create chat completion".
+
+        Raises:
+            TypeError: The conversation holds what the format has no place for.
+        """
+        streamed = {"stream": True, "stream_options": {"include_usage": True}} if self._config["stream"] else {}
+        request = {
+            "model": self._config["model_id"],
+            "messages": chat_messages(messages, system_prompt, system_prompt_content),
+            "tools": chat_tools(tool_specs or ()),
+            **streamed,
+            **chat_tool_choice(tool_choice),
+            **self._config["params"],
+        }
+        request = without_thinking_if_forced(request)
+        return with_cached_tools(request) if self._caches_tools else request
 
     async def stream(
         self,
@@ -38,77 +100,33 @@ class LightModel(OpenAIModel):
         tool_specs: list[ToolSpec] | None = None,
         system_prompt: str | None = None,
         *,
+        tool_choice: ToolChoice | None = None,
         system_prompt_content: list[SystemContentBlock] | None = None,
-        **more: Any,
+        **_: Any,
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Streams the model's answer.
-
-        Args:
-            messages: The conversation.
-            tool_specs: Tools that the model may ask for.
-            system_prompt: The system prompt's text.
-            system_prompt_content: The system prompt as blocks; Strands gives both.
-            **more: Passed on to `OpenAIModel.stream`.
+        """Asks the model; the arguments are those of `format_request`.
 
         Yields:
             Converse stream events.
 
         Raises:
-            ModelThrottledException: The endpoint limits the rate.
+            SecretError: A secret cannot be read.
+            InvocationError: The endpoint refuses, cannot be reached, or its answer is none.
+            ModelThrottledException: It limits the rate.
             ContextWindowOverflowException: The conversation is too long for the model.
         """
-        # OpenAIModel drops the blocks on the way to `format_request`; a copy carries them past it, for this call alone.
-        call = copy.copy(self)
-        call._system_blocks = system_prompt_content
-        async for event in OpenAIModel.stream(call, messages, tool_specs, system_prompt, **more):
-            yield event
+        request = self.format_request(
+            messages, tool_specs, system_prompt, tool_choice=tool_choice, system_prompt_content=system_prompt_content
+        )
+        answer = await self._client.answer(request)
+        if not request.get("stream"):
+            for event in events_of(answer.completion):
+                yield event
+            return
+        async with aclosing(answer.completion) as chunks:
+            async for event in events_of_chunks(chunks):
+                yield event
 
-    def format_request(self, *arguments: Any, **more: Any) -> dict[str, Any]:
-        """Formats the request with the system prompt's blocks; one that forces a tool goes without thinking."""
-        more.setdefault("system_prompt_content", self._system_blocks)
-        request = without_thinking_if_forced(super().format_request(*arguments, **more))
-        return with_cached_tools(request) if self.caches_tools else request
-
-    @classmethod
-    def _format_system_messages(
-        cls,
-        system_prompt: str | None = None,
-        *,
-        system_prompt_content: list[SystemContentBlock] | None = None,
-        **_: Any,
-    ) -> list[dict[str, Any]]:
-        blocks = system_prompt_content or ([{"text": system_prompt}] if system_prompt else [])
-        content: list[dict[str, Any]] = []
-        for block in blocks:
-            if "text" in block:
-                content.append({"type": "text", "text": block["text"]})
-            elif content and block.get("cachePoint", {}).get("type") == "default":
-                content[-1]["cache_control"] = _cache_control(block)
-        return [{"role": "system", "content": content}] if content else []
-
-    @classmethod
-    def format_request_message_content(cls, content: ContentBlock, **more: Any) -> dict[str, Any]:
-        """Formats a block of a message; OpenAI knows no `format` beside an image's URL, which has it."""
-        formatted = super().format_request_message_content(content, **more)
-        if "image_url" in formatted:
-            formatted["image_url"].pop("format", None)
-        return formatted
-
-
-def with_cached_tools(request: dict[str, Any]) -> dict[str, Any]:
-    """Marks the end of the tools' definitions for the provider's cache, as LiteLLM has it.
-
-    Args:
-        request: A request in OpenAI's format; its last tool is marked.
-
-    Returns:
-        The same request.
-    """
-    if request.get("tools"):
-        request["tools"][-1]["cache_control"] = {"type": "ephemeral"}
-    return request
-
-
-def _cache_control(block: SystemContentBlock) -> dict[str, Any]:
-    ttl = block["cachePoint"].get("ttl")
-    return {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}
+    def structured_output(self, *_: Any, **__: Any) -> AsyncGenerator[dict[str, Any], None]:
+        """Strands' deprecated way to a structured answer; its agent forces a tool instead."""
+        raise NotImplementedError("Use Agent(structured_output_model=...), which forces a tool.")

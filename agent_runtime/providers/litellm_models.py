@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import aclosing, contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 # LiteLLM reads these at import: without them it loads `.env` files and fetches a price list from the internet.
 os.environ["LITELLM_MODE"] = "PRODUCTION"
@@ -21,13 +21,14 @@ import openai
 from litellm.exceptions import UnsupportedParamsError
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.utils import get_optional_params
-from strands.models._openai_errors import classify_openai_error
+from openai._models import construct_type
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from strands.models.litellm import LiteLLMModel
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
 from agent_runtime.errors import EnvironmentFault, StrandlineError
 from agent_runtime.model_answers import ModelAnswers, model_answers
-from agent_runtime.providers.light_model import with_cached_tools
+from agent_runtime.providers.chat_messages import with_cached_tools
 from agent_runtime.providers.refusals import cleaned_refusals
 from agent_runtime.providers.wire import without_thinking_if_forced
 
@@ -48,6 +49,8 @@ litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize  # type: ignore[attr-define
 
 _BY_OPENAI_CLIENT = ("openai", "azure", "litellm_proxy")
 _NEUTRAL_NAME = "model-at-an-address"
+# Arguments of the `openai` package that are no members of the body.
+_OF_THE_CALL = ("timeout", "extra_headers", "extra_query")
 
 
 class _HouseLiteLLMModel(LiteLLMModel):
@@ -245,8 +248,9 @@ class _LentClient(openai.AsyncOpenAI):
     def __init__(self, client: OpenAICompatibleClient, model_id: str) -> None:
         super().__init__(base_url=client.base_url, api_key="kept-by-the-client")
 
-        async def create(**request: Any) -> Answer:
-            return await client.answer(**request | {"model": model_id})
+        async def create(*, extra_body: dict[str, Any] | None = None, **request: Any) -> _Parsed:
+            body = {name: value for name, value in request.items() if name not in _OF_THE_CALL}
+            return _Parsed(await client.answer(body | (extra_body or {}) | {"model": model_id}))
 
         calls = SimpleNamespace(with_raw_response=SimpleNamespace(create=create))
         self._calls = SimpleNamespace(completions=calls)
@@ -254,6 +258,25 @@ class _LentClient(openai.AsyncOpenAI):
     @property
     def chat(self) -> Any:
         return self._calls
+
+
+class _Parsed:
+    """An answer as `with_raw_response` of the `openai` package gives it."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.headers = answer.headers
+        self._completion = answer.completion
+
+    def parse(self) -> Any:
+        """The completion, or the stream of its chunks, in the package's classes."""
+        if isinstance(self._completion, dict):
+            return construct_type(type_=ChatCompletion, value=self._completion)
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncGenerator[Any]:
+        async with aclosing(self._completion) as chunks:
+            async for chunk in chunks:
+                yield construct_type(type_=ChatCompletionChunk, value=chunk)
 
 
 class _Listener(CustomLogger):
@@ -304,14 +327,9 @@ def _as_the_light_client() -> Iterator[None]:
 
 
 def _of_the_connection(error: Exception) -> Exception:
-    step: BaseException | None = error
+    raised, step = error, error.__cause__ or error.__context__
     while step is not None:
-        if isinstance(step, StrandlineError):
-            return step
-        if isinstance(step, openai.OpenAIError) and type(step).__module__.startswith("openai"):
-            kind = classify_openai_error(step)
-            if kind == "throttling":
-                return ModelThrottledException(str(step))
-            return ContextWindowOverflowException(str(step)) if kind else cast("Exception", step)
+        if isinstance(step, StrandlineError | ModelThrottledException | ContextWindowOverflowException):
+            raised = step
         step = step.__cause__ or step.__context__
-    return error
+    return raised

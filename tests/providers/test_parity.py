@@ -58,8 +58,8 @@ def test_auto_takes_the_light_client(name):
         ("context window", "ContextWindowOverflowException"),
         ("cut in the stream", "BrokenAnswerError"),
         ("half a JSON", "BrokenAnswerError"),
-        ("status 503", "InternalServerError"),
-        ("status 404", "NotFoundError"),
+        ("status 503", "CallRefusedError"),
+        ("status 404", "CallRefusedError"),
     ],
 )
 def test_errors_are_those_that_the_agent_knows(name, error):

@@ -9,6 +9,7 @@ import sys
 import threading
 from importlib import metadata
 
+import httpx
 import pytest
 
 from agent_runtime.errors import EnvironmentFault
@@ -25,8 +26,8 @@ _MAY_IMPORT = {
     "bedrock": {"boto3"},
     "anthropic": {"boto3", "anthropic"},
     "vertex": {"boto3", "google.genai"},
-    "openai": {"boto3", "openai"},
-    "light": {"boto3", "openai"},
+    "openai": {"boto3"},
+    "light": {"boto3"},
     "litellm": {"boto3", "openai", "litellm"},
     "named": {"boto3", "openai", "litellm"},
 }
@@ -191,12 +192,16 @@ def test_replaced_client_is_closed_after_its_last_request(house, way):
             house.manager.put("MODEL_KEY", OTHER_KEY)
             house.now += CACHE_SECONDS
             async with clients.lease() as newer:
-                kept = newer is not lease and not lease.client.is_closed()
-        closed = lease.client.is_closed() and not newer.client.is_closed()
+                kept = newer is not lease and not _is_closed(lease.client)
+        closed = _is_closed(lease.client) and not _is_closed(newer.client)
         await close(source)
-        return kept, closed, newer.client.is_closed()
+        return kept, closed, _is_closed(newer.client)
 
     assert asyncio.run(run()) == (True, True, True)
+
+
+def _is_closed(client):
+    return client.is_closed if isinstance(client, httpx.AsyncClient) else client.is_closed()
 
 
 def test_service_account_of_vertex_gets_tokens_and_calls_its_project(house, account):
@@ -259,7 +264,7 @@ def test_openais_own_models_are_given_the_new_name_of_max_tokens(house):
     source = house.source(house.blueprint("openai", {"base_url": None}))
 
     assert source.client.base_url == "https://api.openai.com/v1"
-    assert source.model.config["params"]["extra_body"] == {"temperature": 1, "max_completion_tokens": 8000}
+    assert source.model.get_config()["params"] == {"temperature": 1, "max_completion_tokens": 8000}
 
 
 def test_profile_of_another_region_is_called_there(house):
@@ -302,7 +307,7 @@ def test_agent_of_the_gateway_uses_its_address_and_the_agents_key_first(house, c
     )
     client = EndpointModel(plan, settings, house.secrets()).client
 
-    assert (client.base_url, client.api_key_env) == ("http://gw:4000/v1", key_env)
+    assert (client.base_url, client.clients.reader.key_name) == ("http://gw:4000/v1", f"strandline/test/{key_env}")
 
 
 def test_gateways_key_goes_to_no_other_endpoint_and_the_gateway_needs_an_address(house):
@@ -312,7 +317,7 @@ def test_gateways_key_goes_to_no_other_endpoint_and_the_gateway_needs_an_address
     settings = RuntimeSettings("t", "simulation", "s3://b/0.json", "p/", None, "GATEWAY_KEY", "127.0.0.1", 1)
     elsewhere = house.blueprint("light", {"api_key_env": None})
 
-    assert EndpointModel(elsewhere, settings, house.secrets()).client.api_key_env is None
+    assert EndpointModel(elsewhere, settings, house.secrets()).client.clients.reader.key_name is None
     with pytest.raises(EnvironmentFault, match="STRANDLINE_GATEWAY_URL"):
         EndpointModel(house.blueprint("light", {"base_url": "gateway"}), settings, house.secrets())
 

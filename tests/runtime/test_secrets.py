@@ -180,14 +180,14 @@ def test_replaced_client_is_closed_when_its_last_request_ends(handler, endpoint,
         secrets_manager.put("MODEL_KEY", "sk-new")
         clock.now += CACHE_SECONDS
         handler.ask(session=SESSION[::-1])
-        open_while_in_use = not old.is_closed()
+        open_while_in_use = not old.is_closed
         release.set()
         in_flight.result()
     handler.ask()
 
     assert open_while_in_use
-    assert old.is_closed()
-    assert not handler.model_client.clients._current.client.is_closed()
+    assert old.is_closed
+    assert not handler.model_client.clients._current.client.is_closed
 
 
 def test_unchanged_version_keeps_the_client(handler, clock):
