@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from agent_runtime.bundle import build_bundle
 from agent_runtime.loader import load_blueprint
 from tests.runtime.aws_server import AwsServer
 from tests.runtime.conftest import KEY
-from tests.support.openai_server import OpenAIServer
+from tests.support.openai_server import OpenAIServer, Reply
 
 BLUEPRINT = """\
 id: tide
@@ -138,9 +140,45 @@ def test_process_serves_the_agent_of_its_bundle_and_logs_no_secret(aws, bundle, 
     assert [request.key for request in endpoint.requests] == [KEY, KEY]
     assert refused.status_code == 502
     assert read_at_start == [f"/bundles/agents/{content.sha256}.json"]
+    assert process.returncode == 0
     assert KEY not in log + environment + refused.text
     assert "canary-aws-secret-key" not in log
     assert "Traceback" not in log
+
+
+def test_sigterm_lets_what_is_in_flight_come_to_its_end_takes_nothing_new_and_ends_with_0(aws, bundle, tmp_path):
+    release = threading.Event()
+    with OpenAIServer(Reply(text="High water at six.", stop_after=2, until=release)) as endpoint:
+        content = bundle(endpoint.base_url)
+        aws.objects[f"/bundles/agents/{content.sha256}.json"] = content.content
+        with _running(_variables(aws, content), tmp_path / "log") as (process, url), ThreadPoolExecutor(2) as pool:
+            asked = [
+                pool.submit(httpx.post, f"{url}/invocations", json={"prompt": "Hello", "stream": stream}, timeout=60)
+                for stream in (False, True)
+            ]
+            endpoint.wait_for_requests(2)
+            process.send_signal(signal.SIGTERM)
+            _until_refused(url)
+            still_running = process.poll() is None
+            release.set()
+            answers = [answer.result() for answer in asked]
+            ended = process.wait(START_SECONDS)
+
+    assert still_running
+    assert answers[0].json()["result"]["content"] == [{"text": "High water at six."}]
+    assert '"type":"done"' in answers[1].text
+    assert ended == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _until_refused(url):
+    for _ in range(START_SECONDS * 20):
+        try:
+            httpx.get(f"{url}/ping", timeout=60)
+        except httpx.ConnectError:
+            return
+        time.sleep(0.05)
+    pytest.fail("The process still takes connections.")
 
 
 CASES = {
