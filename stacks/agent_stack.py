@@ -23,10 +23,13 @@ from stacks.names import LIVE, permissions_boundary_arn, secret_prefix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_runtime.blueprint import Protocol
     from agent_runtime.loader import LoadedBlueprint
     from stacks.assets import S3Object
     from stacks.environments import Environment
     from stacks.packaging import CodeArtefact
+
+_A2A_HEADERS = ("A2A-Version", "A2A-Extensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class AgentStack(EnvironmentStack):
             network_configuration=self._network_configuration(),
             agent_runtime_artifact=_zip(code, artefact),
             environment_variables=self._environment_variables(bundle),
+            request_header_configuration=_headers_of(limits.protocol),
             tags={"strandline:agent": self._blueprint.id, "strandline:version": self._blueprint.version},
         )
 
@@ -169,6 +173,13 @@ class AgentStack(EnvironmentStack):
         # AgentCore would make the group without a retention at the first line that it writes.
         group = self.add_log_group("LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-{LIVE}")
         endpoint.add_resource_dependency(group)
+
+
+def _headers_of(protocol: Protocol) -> agentcore.CfnRuntime.RequestHeaderConfigurationProperty | None:
+    """A2A's own headers, which AgentCore passes to the agent only when they are listed."""
+    if protocol != "A2A":
+        return None
+    return agentcore.CfnRuntime.RequestHeaderConfigurationProperty(request_header_allowlist=list(_A2A_HEADERS))
 
 
 def _zip(code: S3Object, artefact: CodeArtefact) -> agentcore.CfnRuntime.AgentRuntimeArtifactProperty:

@@ -114,9 +114,10 @@ class _CallContexts(DefaultServerCallContextBuilder):
 
     def build(self, request: Request) -> ServerCallContext:
         """Adds AgentCore's session, whose tasks no other session sees."""
-        note_caller(request.headers)
+        session = session_of(request.headers)
+        note_caller(request.headers, session)
         context = super().build(request)
-        context.state[SESSION] = session_of(request.headers) or ""
+        context.state[SESSION] = session or ""
         return context
 
 

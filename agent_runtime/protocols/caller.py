@@ -19,30 +19,28 @@ from bedrock_agentcore.runtime.models import (
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-_MCP_SESSION_HEADER = "Mcp-Session-Id"
-
 
 def session_of(headers: Headers) -> str | None:
     """Names AgentCore's session.
 
     Args:
-        headers: The request's. AgentCore sends its own header, and `Mcp-Session-Id` to an MCP server ("MCP protocol
-            contract").
+        headers: The request's.
 
     Returns:
-        The session; nothing where neither is sent.
+        The session; nothing where none is sent.
     """
-    return headers.get(SESSION_HEADER) or headers.get(_MCP_SESSION_HEADER)
+    return headers.get(SESSION_HEADER)
 
 
-def note_caller(headers: Headers) -> None:
+def note_caller(headers: Headers, session: str | None) -> None:
     """Sets the SDK's context of the request, as the SDK does over HTTP: tools ask it for the agent's identity.
 
     Args:
         headers: The request's.
+        session: AgentCore's session.
     """
     context = BedrockAgentCoreContext
-    context.set_request_context(headers.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), session_of(headers))
+    context.set_request_context(headers.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), session)
     if token := headers.get(IDENTITY_WAT_HEADER) or headers.get(ACCESS_TOKEN_HEADER):
         context.set_workload_access_token(token)
     if address := headers.get(OAUTH2_CALLBACK_URL_HEADER):

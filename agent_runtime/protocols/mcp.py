@@ -12,6 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool
@@ -107,10 +108,13 @@ class _AgentTool:
         if params.name != self._tool.name:
             raise MCPError(INVALID_PARAMS, f"There is no tool of that name: the agent is the tool {self._tool.name}.")
         headers: Headers = context.request.headers  # type: ignore[union-attr] # HTTP has one
-        note_caller(headers)
+        # By the first AgentCore keeps a client with its session ("MCP protocol contract"); AWS's SDKs always send the
+        # other one too, and another one each time when they are told none.
+        session = headers.get(MCP_SESSION_ID_HEADER) or session_of(headers)
+        note_caller(headers, session)
         with self._health.working():
             try:
-                answer = await self._ask(context, _prompt(params.arguments), session_of(headers) or str(uuid.uuid4()))
+                answer = await self._ask(context, _prompt(params.arguments), session or str(uuid.uuid4()))
             except Exception as error:
                 return _failed(failure_of(error))
         return CallToolResult(

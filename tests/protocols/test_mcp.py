@@ -111,6 +111,13 @@ def test_session_of_agentcore_is_the_conversation(agent, endpoint):
     assert "Grace" in said[4]
 
 
+def test_mcp_session_goes_before_the_one_that_sdks_make_up(agent, endpoint):
+    ask(agent, "My name is Ada.", headers={"Mcp-Session-Id": SESSION, SESSION_HEADER: "a" * 40})
+    ask(agent, "What is my name?", headers={"Mcp-Session-Id": SESSION, SESSION_HEADER: "b" * 40})
+
+    assert "Ada" in json.dumps(endpoint.requests[1].body["messages"])
+
+
 def test_caller_without_a_session_has_no_memory(agent, endpoint):
     ask(agent, "My name is Ada.")
     ask(agent, "What is my name?")
