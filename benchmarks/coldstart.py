@@ -97,7 +97,9 @@ def _by_hand(scratch: Path, name: str, title: str, packages: Sequence[str], *, b
     tree = scratch / name
     pins = ["--constraint", str(lock_of("light"))] if "--requirements" not in packages else ["--no-deps"]
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(tree), *packages, *pins]
-    subprocess.run([*command, "--python", sys.executable, "--no-compile-bytecode", "--no-config"], check=True, cwd=ROOT)
+    subprocess.run(
+        [*command, "--python", sys._base_executable, "--no-compile-bytecode", "--no-config"], check=True, cwd=ROOT
+    )
     kind = "echo" if name == "echo" else "standard"
     shutil.copy(_HANDLERS / f"{kind}.py", tree / "main.py")
     if bytecode:
@@ -127,7 +129,7 @@ def measure(case: Case, turn: int, proxy: Server, aws: AwsServer, bundle: Bundle
     # A new microVM finds what the zip holds and nothing that an earlier start left there.
     variables["PYTHONDONTWRITEBYTECODE"] = "1"
     drop_caches()
-    command = [sys.executable, "main.py"]
+    command = [sys._base_executable, "main.py"]  # type: ignore[attr-defined]
     with started(command, port, "/ping", log, cwd=case.tree, env=variables) as server:
         first = ask(port, _SESSION.format(turn)) - server.begun
         return {"ready_s": server.ready_seconds, "first_token_s": first, "rss_mb": server.memory_mb()}
