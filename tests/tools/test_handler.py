@@ -217,6 +217,20 @@ def test_header_comes_from_a_secret_and_nothing_is_asked_at_start(serve, endpoin
     assert secrets_manager.calls == ["strandline/test/TOOLS_KEY"]
 
 
+def test_the_secrets_of_model_and_tools_are_read_by_one_call(serve, endpoint, tide_server, secrets_manager):
+    for name in ("MODEL_KEY", "TEAM"):
+        secrets_manager.put(name, f"canary-{name}")
+    model = {
+        **{"provider": "litellm", "model_id": TEST_MODEL, "temperature": 0.25, "max_tokens": 321},
+        **{"base_url": endpoint.base_url, "api_key_env": "MODEL_KEY", "extra_headers_env": {"X-Team": "TEAM"}},
+    }
+    handler = serve(model=model, tools=[over_http(tide_server)])
+
+    handler.ask()
+
+    assert secrets_manager.batches == [[f"strandline/test/{name}" for name in ("MODEL_KEY", "TEAM", "TOOLS_KEY")]]
+
+
 def test_tool_that_is_not_allowed_is_not_called(serve, endpoint, tide_server):
     handler = serve(tools=[over_http(tide_server, allow=["tide"])])
     ask_for(endpoint, ("book", {"place": "Cork"}))
