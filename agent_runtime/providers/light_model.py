@@ -47,16 +47,16 @@ class LightModel(Model):
         caches_tools: bool,
     ) -> None:
         self._client = client
-        self._config: dict[str, Any] = {"model_id": model_id, "params": dict(parameters), "stream": stream}
+        self.config: dict[str, Any] = {"model_id": model_id, "params": dict(parameters), "stream": stream}
         self._caches_tools = caches_tools
 
     def update_config(self, **model_config: Any) -> None:
         """Changes members of the configuration: `model_id`, `params`, `stream`."""
-        self._config |= model_config
+        self.config |= model_config
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, as Strands' own models have it."""
-        return self._config
+        return self.config
 
     def format_request(
         self,
@@ -82,14 +82,14 @@ class LightModel(Model):
         Raises:
             TypeError: The conversation holds what the format has no place for.
         """
-        streamed = {"stream": True, "stream_options": {"include_usage": True}} if self._config["stream"] else {}
+        streamed = {"stream": True, "stream_options": {"include_usage": True}} if self.config["stream"] else {}
         request = {
-            "model": self._config["model_id"],
+            "model": self.config["model_id"],
             "messages": chat_messages(messages, system_prompt, system_prompt_content),
             "tools": chat_tools(tool_specs or ()),
             **streamed,
             **chat_tool_choice(tool_choice),
-            **self._config["params"],
+            **self.config["params"],
         }
         request = without_thinking_if_forced(request)
         return with_cached_tools(request) if self._caches_tools else request
