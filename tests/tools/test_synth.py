@@ -17,6 +17,9 @@ from stacks.packaging import AGENTCORE, HOST, build
 from stacks.project import load_project
 from stacks.user_code import find_import_faults, read_user_code
 from tests.stacks.projects import ROOT
+from tests.support.openai_server import OpenAIServer, Reply, ToolCall
+
+AGENT = Path(__file__).parent / "programs" / "artefact_agent.py"
 
 BASE = """\
 id: tide
@@ -294,22 +297,25 @@ def test_packages_that_contradict_ours_are_refused_in_the_resolvers_words(bluepr
         read_user_code(blueprints, [packaging.lock_of("light")])
 
 
-def test_real_artefact_runs_a_users_tool_and_a_builtin(write, blueprints, tmp_path):
+def test_model_calls_a_users_tool_and_a_builtin_in_the_real_artefact(write, blueprints, tmp_path):
     (blueprints / "requirements.txt").write_text("strands-agents-tools\n")
     agent = load_blueprint(write("tools: [{python: 'weather:forecast'}, {builtin: calculator}]")).blueprint
     artefact = Artefacts(blueprints, HOST, ROOT / ".strandline").of(agent)
     tree = tmp_path / "tree"
     zipfile.ZipFile(artefact.path).extractall(tree)
-    program = (
-        "import json, sys; sys.path.insert(0, '.')\n"
-        "from agent_runtime.tools.named_tools import load_builtin, load_function\n"
-        "from agent_runtime.user_code import USER_CODE\n"
-        "tools = [load_function('weather:forecast', USER_CODE), *load_builtin('calculator')]\n"
-        "print(json.dumps([tool.tool_name for tool in tools]), tools[0](place='Cork'))\n"
-    )
+    calls = ToolCall("forecast", {"place": "Cork"}), ToolCall("calculator", {"expression": "6 * 7 * 1000"}, id="call_2")
+    replies = [Reply(text="", tool_calls=(call,)) for call in calls]
 
-    # Isolated: nothing but the artefact's own packages.
-    command = [sys._base_executable, "-I", "-S", "-c", program]
-    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    with OpenAIServer() as server:
+        server.script("m", *replies, Reply(text="42,000 in Cork."))
+        plan = agent.model_copy(update={"model": agent.model.model_copy(update={"base_url": server.base_url})})
+        # Isolated: nothing but the artefact's own packages.
+        command = [sys._base_executable, "-I", "-S", str(AGENT), plan.model_dump_json(), "How much?"]
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
 
-    assert done.stdout.strip() == '["forecast", "calculator"] Cork', done.stderr
+    assert done.stdout.strip().splitlines()[-1:] == ['[{"text": "42,000 in Cork."}]'], done.stderr
+    first, *_, last = [request.body for request in server.requests]
+    assert {tool["function"]["name"] for tool in first["tools"]} == {"forecast", "calculator"}
+    told = [str(message["content"]) for message in last["messages"] if message["role"] == "tool"]
+    assert told[0] == "Cork"
+    assert "42000" in told[1]
