@@ -82,6 +82,7 @@ class AgentStack(EnvironmentStack):
         runtime = self._build_runtime(role, code, artefact, bundle_object)
         self._build_live_endpoint(runtime)
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
+        cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
 
     @property
     def _secret_variables(self) -> list[str]:

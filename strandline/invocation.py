@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError, StrandlineError
+from strandline.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from strandline.dialects import Question
     from strandline.targets import Target
 
 _SHORTEST_SESSION_ID, _LONGEST_SESSION_ID = 33, 256
@@ -59,7 +61,20 @@ def new_session_id() -> str:
     return f"strandline-{uuid.uuid4()}"
 
 
-def find_runtime_arn(target: Target, agent: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An agent's runtime.
+
+    Attributes:
+        arn: Its ARN.
+        protocol: What it serves: HTTP, MCP or A2A.
+    """
+
+    arn: str
+    protocol: str
+
+
+def find_runtime(target: Target, agent: str) -> Runtime:
     """Finds an agent's runtime by its stack.
 
     Args:
@@ -67,7 +82,7 @@ def find_runtime_arn(target: Target, agent: str) -> str:
         agent: Id of the agent.
 
     Returns:
-        The ARN of the runtime.
+        The runtime.
 
     Raises:
         InputError: The agent is not deployed there.
@@ -78,20 +93,20 @@ def find_runtime_arn(target: Target, agent: str) -> str:
         outputs = client.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     except client.exceptions.ClientError:
         outputs = []
-    arns: list[str] = [output["OutputValue"] for output in outputs if output["OutputKey"] == "RuntimeArn"]
-    if not arns:
+    values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    if "RuntimeArn" not in values:
         name = target.environment.name
         raise InputError(
             f"The agent {agent!r} is not deployed in {name}: see `strandline status --env {name}`, "
             f"or deploy it with `strandline deploy --env {name}`."
         )
-    return arns[0]
+    return Runtime(values["RuntimeArn"], values.get("Protocol", "HTTP"))
 
 
 def ask(
     target: Target, agent: str, prompt: str, *, session_id: str, on_text: Callable[[str], None] = lambda text: None
 ) -> Answer:
-    """Asks an agent and reads its stream.
+    """Asks an agent, by the protocol that it serves, and reads its stream.
 
     Args:
         target: The environment.
@@ -115,22 +130,25 @@ def ask(
             f"A session id has {_SHORTEST_SESSION_ID} to {_LONGEST_SESSION_ID} characters; "
             f"{session_id!r} has {len(session_id)}."
         )
-    arn = find_runtime_arn(target, agent)
+    runtime = find_runtime(target, agent)
+    dialect = DIALECTS[runtime.protocol]
+    question = dialect.ask(agent, prompt, session_id)
     started = time.perf_counter()
-    response = _invoke(target, agentRuntimeArn=arn, qualifier=LIVE, runtimeSessionId=session_id, prompt=prompt)
-    return _read(_events(response), started, on_text)
+    response = _invoke(target, question, agentRuntimeArn=runtime.arn, qualifier=LIVE, runtimeSessionId=session_id)
+    return _read(dialect.read(_messages(response)), started, on_text)
 
 
-def _invoke(target: Target, *, prompt: str, **request: str) -> Any:
+def _invoke(target: Target, question: Question, **request: str) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return target.client("bedrock-agentcore").invoke_agent_runtime(
             contentType="application/json",
-            accept="text/event-stream",
-            payload=json.dumps({"prompt": prompt}).encode(),
+            accept=question.accept,
+            payload=json.dumps(question.payload).encode(),
+            **question.parameters,
             **request,
-        )["response"]
+        )
     except ClientError as error:
         said = error.response["Error"]
         raise EnvironmentFault(f"AgentCore refuses ({said.get('Code')}): {said.get('Message')}") from None
@@ -138,12 +156,19 @@ def _invoke(target: Target, *, prompt: str, **request: str) -> Any:
         raise EnvironmentFault(f"AgentCore cannot be reached ({type(error).__name__}).") from None
 
 
-def _events(body: Any) -> Iterator[dict[str, Any]]:
-    for line in _lines(body):
+def _messages(answer: Any) -> Iterator[dict[str, Any]]:
+    """The answer's messages: the events of a stream, or the one that its body is."""
+    if not answer.get("contentType", "").startswith("text/event-stream"):
+        try:
+            yield json.loads(answer["response"].read())
+        except ValueError:
+            raise AgentFailureError("The agent's answer is neither a stream of events nor JSON.") from None
+        return
+    for line in _lines(answer["response"]):
         if line.startswith(b"data:"):
-            event = json.loads(line[len(b"data:") :])
-            if isinstance(event, dict):
-                yield event
+            message = json.loads(line[len(b"data:") :])
+            if isinstance(message, dict):
+                yield message
 
 
 def _lines(body: Any) -> Iterator[bytes]:
@@ -164,9 +189,8 @@ def _read(events: Iterator[dict[str, Any]], started: float, on_text: Callable[[s
     for event in events:
         if "error" in event:
             failure = event["error"]
-            raise AgentFailureError(
-                f"{failure.get('message')} ({failure.get('type')}, id {failure.get('id')} in the log)"
-            )
+            told = [failure.get("type"), f"id {failure['id']} in the log" if failure.get("id") else None]
+            raise AgentFailureError(f"{failure.get('message')} ({', '.join(part for part in told if part)})")
         text = event.get("event", {}).get("contentBlockDelta", {}).get("delta", {}).get("text")
         if text:
             first = first if first is not None else _since(started)

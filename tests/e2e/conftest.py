@@ -145,6 +145,8 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
         "blueprints/agents/direct.yaml": _DIRECT.format(url=provider.base_url),
         "blueprints/agents/routed.yaml": _ROUTED,
         "blueprints/agents/later.yaml": _LATER,
+        "blueprints/agents/tides.yaml": _SPEAKING.format(id="tides", protocol="MCP", url=provider.base_url),
+        "blueprints/agents/peer.yaml": _SPEAKING.format(id="peer", protocol="A2A", url=provider.base_url),
     }
     for path, text in write.items():
         (folder / path).write_text(text)
@@ -182,6 +184,22 @@ version: 1.0.0
 prompt_ref: plain
 model: {provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}
 execution_modes: {simulation: false, production: true}
+"""
+
+_SPEAKING = """\
+id: {id}
+name: Speaks {protocol}
+version: 1.0.0
+description: Knows the tides.
+prompt_ref: plain
+model:
+  provider: litellm
+  base_url: {url}
+  model_id: my-org/claude-fable
+  temperature: 0.3
+  max_tokens: 321
+  api_key_env: DIRECT_API_KEY
+runtime: {{protocol: {protocol}}}
 """
 
 _GATEWAY = """\

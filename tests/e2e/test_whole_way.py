@@ -75,7 +75,7 @@ def test_session_remembers_and_another_does_not(project):
 
 def test_agent_of_another_execution_mode_is_left_out_and_synth_says_so(project):
     names = [one["agentRuntimeName"] for one in _runtimes(project)]
-    assert sorted(names) == ["local_direct", "local_routed"]
+    assert sorted(names) == ["local_direct", "local_peer", "local_routed", "local_tides"]
     log = (project.home / "logs" / "cdk-synth-local.log").read_text()
     assert "Local leaves out later: execution_modes.simulation is false" in log
 
@@ -88,7 +88,7 @@ def test_deploying_again_changes_nothing(project):
     # Then
     assert again.returncode == 0, again.stderr
     log = (project.home / "logs" / "cdk-deploy-local.log").read_text()
-    assert log.count("(no changes)") == 5, log
+    assert log.count("(no changes)") == 7, log
     assert {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)} == before
 
 
@@ -114,7 +114,7 @@ def test_plain_cdk_deploys_without_the_command_line(project):
     )
     project.printed += [done.stdout, done.stderr]
     assert done.returncode == 0, done.stderr
-    assert (done.stdout + done.stderr).count("(no changes)") == 5
+    assert (done.stdout + done.stderr).count("(no changes)") == 7
 
 
 def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
@@ -128,7 +128,7 @@ def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
     # Then
     assert done.returncode == 0, done.stderr
     after = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
-    assert after == {"local_direct": before["local_direct"] + 1, "local_routed": before["local_routed"]}
+    assert after == before | {"local_direct": before["local_direct"] + 1}
     project.invoke("direct", "Say something.")
     assert _system_prompt(project.provider.requests[-1]) == "You answer in two sentences.\n"
 
@@ -182,7 +182,9 @@ def test_status_tells_what_runs(project):
     told = json.loads(done.stdout)
     assert {name.removeprefix("Local-") for name in told["stacks"]} == {
         "Agent-direct",
+        "Agent-peer",
         "Agent-routed",
+        "Agent-tides",
         "Gateway",
         "Network",
         "Secrets",
