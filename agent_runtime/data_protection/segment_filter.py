@@ -38,6 +38,7 @@ class SegmentFilter:
         self._blocked = blocked
         self._before = ""
         self._waiting = ""
+        self._seen = 0
         self._in_endless_entity = False
         self._refusal: tuple[str, ...] | str = ()
 
@@ -96,6 +97,7 @@ class SegmentFilter:
                 break
             filtered.append(masked)
             self._before = (self._before + window[:cut])[-_LOOK_BEHIND:]
+            self._seen = 0
             start += cut
         self._waiting = text[start:]
         return "".join(filtered)
@@ -107,7 +109,8 @@ class SegmentFilter:
             self._in_endless_entity = rest == len(window)
             if rest:
                 return rest, ""
-        cut = self._segmentation.next_cut(window, final=final)
+        # In a table without a boundary each piece would have all that waits looked through anew.
+        cut, self._seen = self._segmentation.next_cut(window, final=final, after=self._seen)
         if cut is not None:
             return cut, self._apply(window[:cut], self._find(window[:cut]))
         if len(window) > self._segmentation.longest:

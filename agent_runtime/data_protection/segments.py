@@ -37,26 +37,30 @@ class Segmentation:
     overlap: int
     sentences: bool = False
 
-    def next_cut(self, text: str, *, final: bool) -> int | None:
+    def next_cut(self, text: str, *, final: bool, after: int = 0) -> tuple[int | None, int]:
         """Finds the first safe boundary.
 
         Args:
             text: What is not filtered yet.
             final: Nothing will be added to the text.
+            after: How far a shorter beginning of the same text was looked through.
 
         Returns:
-            Where the next segment starts; nothing while no boundary is certain.
+            Where the next segment starts, nothing while no boundary is certain; and how far the text was looked
+            through.
         """
         window = text[: self.longest + 1]
         whole = final and len(text) <= self.longest
-        for gap in _GAP.finditer(window, self.shortest):
+        seen = max(after, self.shortest)
+        for gap in _GAP.finditer(window, seen):
             following = _WORD.match(window, gap.end())
             if following is None or (following.end() == len(window) and not whole):
-                return None
+                return None, gap.start()
             preceding = _last_word(window[: gap.start()])
             if _is_quiet(preceding) and _is_quiet(following.group()) and self._may_end(preceding + gap.group()):
-                return gap.end()
-        return None
+                return gap.end(), gap.end()
+            seen = gap.end()
+        return None, seen
 
     def _may_end(self, ending: str) -> bool:
         return not self.sentences or _END_OF_SENTENCE.search(ending.rstrip(" \t")) is not None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent_runtime.data_protection import segments
 from agent_runtime.data_protection.findings import Finding, disjoint, within
 from agent_runtime.data_protection.folding import fold
 from agent_runtime.data_protection.phones import without_short_numbers
@@ -22,23 +23,23 @@ SEGMENTATION = Segmentation(shortest=0, longest=100, overlap=20)
     ],
 )
 def test_the_first_cut_is_between_two_words_of_no_entity(text, first):
-    assert text[: SEGMENTATION.next_cut(text, final=True)] == first
+    assert text[: SEGMENTATION.next_cut(text, final=True)[0]] == first
 
 
 def test_a_word_that_may_grow_is_waited_for():
-    assert SEGMENTATION.next_cut("call me", final=False) is None
-    assert SEGMENTATION.next_cut("call me", final=True) == 5
+    assert SEGMENTATION.next_cut("call me", final=False)[0] is None
+    assert SEGMENTATION.next_cut("call me", final=True)[0] == 5
 
 
 def test_no_cut_within_a_window_that_has_no_boundary():
-    assert SEGMENTATION.next_cut("1 2 " * 100, final=True) is None
+    assert SEGMENTATION.next_cut("1 2 " * 100, final=True)[0] is None
 
 
 def test_with_a_model_only_sentences_are_cut():
     sentences = Segmentation(shortest=0, longest=100, overlap=20, sentences=True)
     text = "he met john smith. they spoke"
-    assert text[: sentences.next_cut(text, final=True)] == "he met john smith. "
-    assert sentences.next_cut("one line\nand the next", final=True) == len("one line\n")
+    assert text[: sentences.next_cut(text, final=True)[0]] == "he met john smith. "
+    assert sentences.next_cut("one line\nand the next", final=True)[0] == len("one line\n")
 
 
 def test_end_of_word():
@@ -67,3 +68,24 @@ def test_folding_keeps_places():
 def test_short_numbers_are_hidden_from_the_phone_search_but_extensions_are_not():
     text = "12 of 48, call 212-555-0123 ext. 45 or 46, room 7"
     assert without_short_numbers(text) == "__ of __, call 212-555-0123 ext. 45 or 46, room _"
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2 3 4 " * 400, "a long line of words that says nothing. " * 40, "ONE TWO 3 four " * 90]
+)
+@pytest.mark.parametrize("size", [1, 7])
+def test_looking_on_finds_what_looking_anew_finds_and_looks_once(monkeypatch, text, size):
+    segmentation = Segmentation(shortest=64, longest=1024, overlap=384)
+    looks, after = [], 0
+    last_word = segments._last_word
+    monkeypatch.setattr(segments, "_last_word", lambda before: looks.append(1) or last_word(before))
+
+    for end in range(size, 1500, size):
+        on, after = segmentation.next_cut(text[:end], final=False, after=after)
+        once = len(looks)
+        assert on == segmentation.next_cut(text[:end], final=False)[0]
+        del looks[once:]
+        if on is not None:
+            break
+
+    assert len(looks) <= 1025
