@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import time
-from pathlib import Path
 
 import httpx
 import openai
@@ -15,16 +12,10 @@ import pytest
 from gateway.compile import compile_config
 from gateway.image import LITELLM_VERSION
 from gateway.settings import GatewaySettings, load_gateway
-from strandline.toolchain import ensure_virtual_environment
+from tests.support.litellm_proxy import MASTER_KEY, REPOSITORY, START_SECONDS, litellm_proxy, proxy_program
 from tests.support.openai_server import OpenAIServer, Reply
 
-REPOSITORY = Path(__file__).parents[2]
-LOCK = REPOSITORY / "gateway" / "requirements.lock"
-# The same folder as the local cloud's, so that the proxy is installed once.
-HOME = Path(os.environ.get("STRANDLINE_HOME") or REPOSITORY / ".strandline")
-MASTER_KEY = "sk-canary-master-key"
 PROVIDER_KEY = "sk-canary-provider-key"
-START_SECONDS = 120
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -32,12 +23,6 @@ HELLO = [{"role": "user", "content": "Hello"}]
 def provider():
     with OpenAIServer() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def program():
-    """The proxy's program; built at first use, which takes a minute."""
-    return ensure_virtual_environment("gateway", LOCK, HOME) / "bin" / "litellm"
 
 
 @pytest.fixture(scope="module")
@@ -65,46 +50,10 @@ def config(tmp_path_factory, provider):
 
 
 @pytest.fixture(scope="module")
-def proxy(program, config):
+def proxy(config):
     """The proxy's address and its log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(config.parent),
-        "LITELLM_MASTER_KEY": MASTER_KEY,
-        "LOCAL_KEY": PROVIDER_KEY,
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_MODE": "PRODUCTION",
-    }
-    log = config.parent / "log"
-    command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, env=environment, cwd=config.parent, stdout=output, stderr=output)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_alive(url, process, log)
-        yield url, log
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_alive(url, process, log):
-    for _ in range(START_SECONDS * 10):
-        assert process.poll() is None, log.read_text()
-        try:
-            if httpx.get(f"{url}/health/liveliness").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    with litellm_proxy(config, LOCAL_KEY=PROVIDER_KEY) as running:
+        yield running
 
 
 @pytest.fixture
@@ -113,8 +62,10 @@ def client(proxy):
         yield client
 
 
-def test_program_has_the_version_of_the_image(program):
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=START_SECONDS)
+def test_program_has_the_version_of_the_image():
+    told = subprocess.run(
+        [proxy_program(), "--version"], capture_output=True, text=True, check=True, timeout=START_SECONDS
+    )
 
     assert LITELLM_VERSION in told.stdout
 
@@ -216,7 +167,7 @@ def test_no_key_stands_in_the_configuration_or_the_log(config, proxy, client):
     assert PROVIDER_KEY not in seen
 
 
-def test_every_parameter_of_a_model_is_one_that_litellm_knows(program, config):
+def test_every_parameter_of_a_model_is_one_that_litellm_knows(config):
     """LiteLLM takes unknown keys in silence; its own types say which it knows."""
     check = """
 import sys, yaml
@@ -233,7 +184,7 @@ print(unknown)
 """
     environment = {"PATH": os.environ["PATH"], "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
     told = subprocess.run(
-        [program.parent / "python", "-c", check, config],
+        [proxy_program().parent / "python", "-c", check, config],
         capture_output=True,
         text=True,
         env=environment,
