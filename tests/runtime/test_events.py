@@ -16,6 +16,9 @@ from agent_runtime import events, failures
 from agent_runtime.failures import InvocationError, failure_of
 from agent_runtime.inputs import Prompt
 from agent_runtime.secret_reader import SecretError
+from strandline.dialects import DIALECTS
+from strandline.invocation import _messages as read_messages
+from strandline.invocation import _read as read_stream
 from tests.runtime.handler import SESSION, events_of, text_of
 from tests.support.equipped_handler import TEST_MODEL, EquippedHandler
 from tests.support.openai_server import Reply, ToolCall
@@ -161,6 +164,29 @@ def test_every_line_of_a_stream_begins_as_before(equipped, endpoint):
     assert lines.pop() == ""
     assert all(line.startswith('data: {"event":{') for line in lines[:-1])
     assert lines[-1].startswith('data: {"type":"done","v":1,')
+
+
+class _Body:
+    """A stream as botocore gives it."""
+
+    def __init__(self, content):
+        self._content = content
+
+    def iter_chunks(self, size):
+        return (self._content[at : at + size] for at in range(0, len(self._content), size))
+
+
+def test_command_line_reads_such_a_stream(equipped, endpoint):
+    endpoint.script(TEST_MODEL, Reply(text="", tool_calls=(_call("Nowhere"),)), Reply(text="High water at six."))
+    stream = equipped().invoke({"prompt": "When?"}, accept="text/event-stream").content
+    pieces = []
+
+    told = read_messages({"contentType": "text/event-stream", "response": _Body(stream)})
+    answer = read_stream(DIALECTS["HTTP"].read(told), 0.0, pieces.append)
+
+    assert pieces == ["High", " water", " at", " six."]
+    assert answer.as_dict()["usage"]["total_tokens"] == 36
+    assert answer.body["type"] == "done"
 
 
 # The documentation
