@@ -21,7 +21,7 @@ _TESTS = {"test", "tests"}
 _PAPERS = {"doc", "docs", "example", "examples"}
 _UNUSED_SUFFIXES = {
     # For type checkers, C compilers, Cython, linkers, notebooks, Sphinx and Windows.
-    *(".pyi", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hh", ".hpp", ".pxd", ".pxi", ".pyx", ".a", ".lib", ".la"),
+    *(".pyi", ".c", ".cc", ".cpp", ".h", ".hh", ".hpp", ".pxd", ".pxi", ".pyx", ".a", ".lib", ".la"),
     *(".ipynb", ".rst", ".dll", ".exe", ".pdb"),
     # Pictures and fonts.
     *(".avif", ".gif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".webp", ".woff", ".woff2"),
