@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mimetypes
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.inputs import media
@@ -130,7 +129,7 @@ def _file(place: Place) -> ContentBlock:
     filename = named.any_text(maximum=1000) if named.value is not None else ""
     name = Place(named.path, media.name_of_file(filename) if filename else None)
     if isinstance(data.value, str) and not data.value.startswith("data:"):
-        # Without a type in front it is known by the ending of its name.
-        data = Place(data.path, f"data:{mimetypes.guess_type(filename)[0] or 'unknown'};base64,{data.value}")
+        # Without a type in front, the ending of its name tells the format.
+        return media.document(Place(named.path, filename.rpartition(".")[2].lower()), name, data)
     format, content = media.data_url(data)
     return media.document(format, name, content)

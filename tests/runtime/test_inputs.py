@@ -110,7 +110,7 @@ def test_documents_of_all_formats_in_both_shapes(format, kind, content):
 
 
 def test_file_without_a_type_is_known_by_its_name_and_one_without_a_name_gets_one():
-    by_name = {"type": "file", "file": {"filename": "t.pdf", "file_data": encoded(PDF)}}
+    by_name = {"type": "file", "file": {"filename": "t.PDF", "file_data": encoded(PDF)}}
     nameless = {"type": "file", "file": {"file_data": data_url("application/pdf", PDF)}}
 
     (message,) = read({"prompt": [by_name, nameless, {"document": DOCUMENT["document"] | {"name": None}}]})
@@ -310,7 +310,7 @@ REFUSED = {
     "file-id": (_with_part(type="file", file={"file_id": "file-1"}), "messages[0].content[0].file has a file_id"),
     "file-unknown": (
         _with_part(type="file", file={"filename": "t.exe", "file_data": encoded(PDF)}),
-        "one of the types",
+        "messages[0].content[0].file.filename must be one of csv, doc",
     ),
     "audio": (
         _with_part(type="input_audio", input_audio={}),
