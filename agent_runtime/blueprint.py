@@ -31,13 +31,13 @@ from agent_runtime.blueprint_rules import (
     BlueprintId,
     CacheKey,
     Headers,
-    Lines,
     ModelId,
     Parameter,
     ParameterName,
     Platform,
     PromptRef,
     SchemaRef,
+    Tags,
 )
 from agent_runtime.cross_rules import AGENT_RULES, MODEL_RULES, runtime_faults
 from agent_runtime.rules import EnvName, Line, SemVer, Text, VariableName, VariableValue
@@ -221,7 +221,10 @@ class Blueprint(StrictModel):
     )
     name: Line = Field(examples=["Hello"], description="Name of the agent for people.")
     version: SemVer = Field(examples=["1.0.0"], description="Semantic version of the blueprint.")
-    description: Text = Field(default="", examples=["Greets people."], description="What the agent is for.")
+    # What CloudFormation takes as the description of a runtime.
+    description: Annotated[Text, Field(max_length=1200)] = Field(
+        default="", examples=["Greets people."], description="What the agent is for."
+    )
     prompt_ref: PromptRef = Field(
         examples=["hello"],
         description="Name of a file in the prompts folder, without its .md; name@1.2.0 for one version of several.",
@@ -246,7 +249,7 @@ class Blueprint(StrictModel):
     )
     gateway: ToolGateway | None = Field(
         default=None,
-        examples=["{auth_type: aws_iam}"],
+        examples=["{url: ..., auth_type: aws_iam}"],
         description="The AgentCore gateway that serves the agent its tools.",
     )
     runtime: Runtime = Field(
@@ -276,7 +279,11 @@ class Blueprint(StrictModel):
         description="What differs in an environment: any field but id and environments. Mappings are merged; lists and "
         "single values replace.",
     )
-    tags: Lines = Field(default=(), examples=["[demo]"], description="Words to find the agent by.")
+    tags: Tags = Field(
+        default=(),
+        examples=["[demo]"],
+        description="Words to find the agent by; each is a tag of the runtime in AWS, such as strandline:tag:demo.",
+    )
 
     @property
     def uses_gateway(self) -> bool:
@@ -296,6 +303,8 @@ class Blueprint(StrictModel):
             names.add(self.model.api_key_env)
         for tool in self.tools:
             names.update(tool.mcp.secret_names if tool.mcp else ())
+        if self.gateway and self.gateway.jwt_env_var:
+            names.add(self.gateway.jwt_env_var)
         if self.observability.otlp:
             names.update(self.observability.otlp.headers_env.values())
         return tuple(sorted(names))

@@ -9,10 +9,9 @@ from pydantic import Field
 
 from agent_runtime.blueprint_rules import (
     BuiltinName,
-    ChildEnvironment,
     CheckName,
+    ChildEnvironment,
     Entities,
-    Headers,
     Lines,
     McpName,
     PlainHeaders,
@@ -29,6 +28,7 @@ from agent_runtime.cross_rules import (
     protection_faults,
     server_faults,
     tool_faults,
+    tool_gateway_faults,
     trace_faults,
 )
 from agent_runtime.rules import EnvName, Line, Text, VariableValue
@@ -61,7 +61,7 @@ class McpServer(StrictModel):
         examples=["[python, -m, my_server]"],
         description="Program and arguments of a server started beside the agent.",
     )
-    headers_env: Headers = Field(
+    headers_env: SecretHeaders = Field(
         default_factory=dict,
         examples=["{X-Api-Key: TOOLS_KEY}"],
         description="HTTP header to the name of the variable, and of the secret, that holds its value. With url only.",
@@ -107,11 +107,23 @@ class Tool(StrictModel):
 class ToolGateway(StrictModel):
     """The AgentCore gateway that serves the agent its tools; not to be confused with the LiteLLM proxy."""
 
+    RULES: ClassVar[Rules] = (tool_gateway_faults,)
+
     auth_type: Literal["aws_iam", "custom_jwt", "none"] = Field(
-        default="aws_iam", examples=["aws_iam"], description="How the agent proves to the gateway who it is."
+        default="aws_iam",
+        examples=["aws_iam"],
+        description="How the agent proves to the gateway who it is: aws_iam signs with the runtime's role, custom_jwt "
+        "sends a token.",
     )
     url: Url | None = Field(
-        default=None, examples=["https://gateway.example.com/mcp"], description="Address of the gateway."
+        default=None,
+        examples=["https://tides-a1b2c3d4e5.gateway.bedrock-agentcore.us-east-1.amazonaws.com/mcp"],
+        description="Address of the gateway; without it no gateway is asked.",
+    )
+    jwt_env_var: EnvName | None = Field(
+        default=None,
+        examples=["GATEWAY_TOKEN"],
+        description="Name of the variable, and of the secret, that holds the token of custom_jwt.",
     )
 
 

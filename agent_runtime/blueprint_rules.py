@@ -182,5 +182,8 @@ PlainHeaders = Annotated[Mapping[AnyHeaderName, VariableValue], Field(max_length
 ChildEnvironment = Annotated[Mapping[VariableName, EnvName], Field(max_length=20)]
 # A sequence in YAML and JSON is a list; the tuple keeps the model frozen. Its members stay strict.
 Lines = Annotated[tuple[Line, ...], Field(strict=False, max_length=50)]
+# TagKey of the AgentCore API, less what stands before the word.
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9 ._:/=+@-]{1,64}$")]
+Tags = Annotated[tuple[Tag, ...], Field(strict=False, max_length=20), AfterValidator(_check_distinct)]
 Tokens = Annotated[tuple[Token, ...], Field(strict=False, max_length=100), AfterValidator(_check_distinct)]
 Entities = Annotated[tuple[EntityName, ...], Field(strict=False, max_length=100), AfterValidator(_check_distinct)]

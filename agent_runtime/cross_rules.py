@@ -12,12 +12,13 @@ from agent_runtime.addresses import reach_of_url
 from agent_runtime.blueprint_rules import GATEWAY, PORTS
 from agent_runtime.expansion import holds_reference
 from agent_runtime.strict import Fault
+from agent_runtime.tool_gateway import gateway_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent_runtime.blueprint import Blueprint, Model, Runtime
-    from agent_runtime.blueprint_blocks import Budget, Check, DataProtection, Observability, Tool
+    from agent_runtime.blueprint_blocks import Budget, Check, DataProtection, Observability, Tool, ToolGateway
 
 _SIGNS_WITH_ROLE = "which signs with the runtime's role"
 # Provider to the fields of the connection that it takes; another would have no effect.
@@ -59,6 +60,27 @@ def server_faults(tool: Tool) -> Iterator[Fault]:
             "environment_env has no effect without command",
             "write headers_env for a server elsewhere, or the server's command",
             ("mcp", "environment_env"),
+        )
+
+
+def tool_gateway_faults(gateway: ToolGateway) -> Iterator[Fault]:
+    """Find a gateway of tools to which the agent could not prove who it is."""
+    if gateway.jwt_env_var and gateway.auth_type != "custom_jwt":
+        yield Fault(
+            f"jwt_env_var has no effect with auth_type {gateway.auth_type}",
+            "set auth_type: custom_jwt, or remove jwt_env_var",
+            ("jwt_env_var",),
+        )
+    if gateway.url is None:
+        return
+    if gateway.auth_type == "custom_jwt" and gateway.jwt_env_var is None:
+        yield Fault("the gateway wants a token", "add jwt_env_var: the name of the token's secret", ("auth_type",))
+    is_signed_for = gateway_at(gateway.url) or reach_of_url(gateway.url) == "loopback"
+    if gateway.auth_type == "aws_iam" and not is_signed_for:
+        yield Fault(
+            "is not the address of an AgentCore gateway, and a signature is for one",
+            "write https://<id>.gateway.bedrock-agentcore.<region>.amazonaws.com/mcp, or another auth_type",
+            ("url",),
         )
 
 

@@ -65,6 +65,8 @@ def destination_faults(agent: Blueprint, destination: Destination) -> Iterator[F
 
 def _loopback(agent: Blueprint, destination: Destination) -> Iterator[Fault]:
     addresses: dict[tuple[str | int, ...], str | None] = {("model", "base_url"): agent.model.base_url}
+    if agent.gateway:
+        addresses["gateway", "url"] = agent.gateway.url
     for index, tool in enumerate(agent.tools):
         addresses["tools", index, "mcp", "url"] = tool.mcp.url if tool.mcp else None
     if agent.observability.otlp:

@@ -13,6 +13,7 @@ from aws_cdk import aws_bedrockagentcore as agentcore
 from aws_cdk import aws_iam as iam
 
 from agent_runtime.bundle import build_bundle
+from agent_runtime.notices import find_notices
 from gateway.settings import MASTER_KEY
 from stacks.assets import add_bytes, add_code_artefact
 from stacks.base import EnvironmentStack
@@ -81,6 +82,9 @@ class AgentStack(EnvironmentStack):
         role = self._build_role(code, bundle_object)
         runtime = self._build_runtime(role, code, artefact, bundle_object)
         self._build_live_endpoint(runtime)
+        for notice in find_notices([agent]):
+            # No warning: the field is right, and `cdk synth --strict` would fail for it.
+            cdk.Annotations.of(self).add_info(str(notice))
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
         cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
 
@@ -130,7 +134,11 @@ class AgentStack(EnvironmentStack):
             agent_runtime_artifact=_zip(code, artefact),
             environment_variables=self._environment_variables(bundle),
             request_header_configuration=_headers_of(limits.protocol),
-            tags={"strandline:agent": self._blueprint.id, "strandline:version": self._blueprint.version},
+            tags={
+                "strandline:agent": self._blueprint.id,
+                "strandline:version": self._blueprint.version,
+                **{f"strandline:tag:{word}": "" for word in self._blueprint.tags},
+            },
         )
 
     def _network_configuration(self) -> agentcore.CfnRuntime.NetworkConfigurationProperty:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gateway.settings import GatewaySettings
     from stacks.environments import Environment
 
+_MOST_TAGS = 50  # TagsMap of the AgentCore API
+_OWN_TAGS = 3  # environment, agent, version
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -72,6 +75,7 @@ class Project:
             except InputError as error:
                 problems += error.problems
         problems += _unrouted(agents, self.gateway)
+        problems += _too_many_tags(agents, environment)
         if problems:
             raise InputError(*problems)
         return agents
@@ -104,6 +108,20 @@ def load_project(blueprints: Path) -> Project:
     if problems := _unrouted(plain, gateway):
         raise InputError(*problems)
     return Project(agents=agents, gateway=gateway, folder=blueprints)
+
+
+def _too_many_tags(agents: Sequence[LoadedBlueprint], environment: Environment) -> list[Problem]:
+    # The stack's own tags, which CloudFormation puts on the runtime too, are part of the 50 that AWS takes.
+    room = _MOST_TAGS - _OWN_TAGS - len(environment.tags)
+    return [
+        agent.document.problem(
+            ("tags",),
+            f"in {environment.name}: {len(agent.blueprint.tags)} tags, and the environment's leave room for {room}",
+            "remove some",
+        )
+        for agent in agents
+        if len(agent.blueprint.tags) > room
+    ]
 
 
 def _unrouted(agents: Sequence[LoadedBlueprint], gateway: GatewaySettings | None) -> Sequence[Problem]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.tools.faults import ToolsUnavailableError
 from agent_runtime.tools.mcp_connection import ServerConnection
 from agent_runtime.tools.mcp_tool import McpTool
-from agent_runtime.tools.mcp_transport import route_to
+from agent_runtime.tools.mcp_transport import HeaderTransport, route_to
 
 if TYPE_CHECKING:
     import threading
@@ -50,6 +50,7 @@ class ToolServer:
         seconds: Longest time of one call.
         folder: Where the user's code lies.
         clock: Seconds that only grow.
+        transport: What puts the headers on the requests to a server elsewhere.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class ToolServer:
         seconds: float,
         folder: Path,
         clock: Callable[[], float] = time.monotonic,
+        transport: type[HeaderTransport] = HeaderTransport,
     ) -> None:
         self._server = server
         self._secrets = secrets
         self._seconds = seconds
         self._clock = clock
-        self._route = route_to(server, secrets, seconds, folder)
+        self._route = route_to(server, secrets, seconds, folder, transport)
         self._client: ServerConnection | None = None
         self._tools: list[McpTool] = []
         self._seen = 0.0

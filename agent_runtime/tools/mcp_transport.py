@@ -58,9 +58,21 @@ class HeaderTransport(httpx2.AsyncHTTPTransport):
                 response = await self._send(request, current)
         return response
 
+    async def added(self, request: httpx2.Request, values: Mapping[str, SecretValue]) -> dict[str, str]:
+        """Gives the headers that say who the agent is.
+
+        Args:
+            request: The client's request.
+            values: The current values of the secrets by their variables.
+
+        Returns:
+            Headers to put on the request.
+        """
+        return {header: values[variable].text for header, variable in self._headers.items()}
+
     async def _send(self, request: httpx2.Request, values: Mapping[str, SecretValue]) -> httpx2.Response:
         headers = request.headers.copy()
-        headers.update({header: values[variable].text for header, variable in self._headers.items()})
+        headers.update(await self.added(request, values))
         # A request of its own: the client's, which it keeps in its answers and errors, holds no secret.
         own = httpx2.Request(
             request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
@@ -76,6 +88,7 @@ class HttpRoute:
         headers: Header to the variable whose secret holds its value.
         secrets: Where the values come from.
         seconds: Longest wait for an answer.
+        transport: What puts the headers on the requests.
 
     Attributes:
         status: HTTP status of the last answer; `mcp` keeps it to itself.
@@ -84,10 +97,18 @@ class HttpRoute:
 
     started_with = None
 
-    def __init__(self, url: str, headers: Mapping[str, str], secrets: SecretStore, seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        secrets: SecretStore,
+        seconds: float,
+        transport: type[HeaderTransport] = HeaderTransport,
+    ) -> None:
         self._url = url
         self._headers = headers
         self._secrets = secrets
+        self._transport = transport
         secrets.register(headers.values())
         self._timeout = httpx2.Timeout(CONNECT_SECONDS, read=seconds)
         self.status: int | None = None
@@ -101,7 +122,7 @@ class HttpRoute:
 
         self.status = None
         client = httpx2.AsyncClient(
-            transport=HeaderTransport(self._url, self._headers, self._secrets),
+            transport=self._transport(self._url, self._headers, self._secrets),
             timeout=self._timeout,
             follow_redirects=True,
             trust_env=False,  # proxies of the environment would take the transport's place
@@ -158,7 +179,13 @@ class ProcessRoute:
                 yield streams
 
 
-def route_to(server: McpServer, secrets: SecretStore, seconds: float, folder: Path) -> HttpRoute | ProcessRoute:
+def route_to(
+    server: McpServer,
+    secrets: SecretStore,
+    seconds: float,
+    folder: Path,
+    transport: type[HeaderTransport] = HeaderTransport,
+) -> HttpRoute | ProcessRoute:
     """Chooses the way to a server; opens nothing.
 
     Args:
@@ -166,13 +193,14 @@ def route_to(server: McpServer, secrets: SecretStore, seconds: float, folder: Pa
         secrets: Where the values of headers and of a process's variables come from.
         seconds: Longest wait for an answer.
         folder: Where the user's code lies.
+        transport: What puts the headers on the requests to a server elsewhere.
 
     Returns:
         The way.
     """
     if server.command:
         return ProcessRoute(server.command, server.environment_env, secrets, folder)
-    return HttpRoute(str(server.url), server.headers_env, secrets, seconds)
+    return HttpRoute(str(server.url), server.headers_env, secrets, seconds, transport)
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

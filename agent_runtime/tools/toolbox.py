@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
@@ -102,19 +103,27 @@ def build_toolbox(
     Raises:
         InputError: A tool is missing, is none, or has the name of another.
     """
-    if not blueprint.tools:
+    asks_servers = _has_gateway(blueprint) or any(tool.mcp for tool in blueprint.tools)
+    if not blueprint.tools and not asks_servers:
         return ToolBox((), ())
     quiet_libraries()
     named = [found for tool in blueprint.tools for found in load_named_tool(tool, folder)]
-    servers: list[ToolServer] = []
-    if any(tool.mcp for tool in blueprint.tools):
-        # Here, so that agents without servers do without what speaks the protocol, and the snapshot of others has it.
-        from agent_runtime.tools.mcp_server import ToolServer
-
-        seconds = float(blueprint.runtime.max_execution_time)
-        servers = [
-            ToolServer(tool.mcp, secrets, seconds=seconds, folder=folder, clock=clock)
-            for tool in blueprint.tools
-            if tool.mcp
-        ]
+    # Not for agents without servers: they do without what speaks the protocol, and the snapshot of others has it.
+    servers = _servers(blueprint, secrets, folder, clock) if asks_servers else []
     return ToolBox(named, servers, reserved)
+
+
+def _has_gateway(blueprint: Blueprint) -> bool:
+    return blueprint.gateway is not None and blueprint.gateway.url is not None
+
+
+def _servers(blueprint: Blueprint, secrets: SecretStore, folder: Path, clock: Callable[[], float]) -> list[ToolServer]:
+    from agent_runtime.tools.gateway_transport import TRANSPORTS, server_of
+    from agent_runtime.tools.mcp_server import ToolServer
+
+    seconds = float(blueprint.runtime.max_execution_time)
+    new = partial(ToolServer, secrets=secrets, seconds=seconds, folder=folder, clock=clock)
+    servers = [new(tool.mcp) for tool in blueprint.tools if tool.mcp]
+    if blueprint.gateway and _has_gateway(blueprint):
+        servers.append(new(server_of(blueprint.gateway), transport=TRANSPORTS[blueprint.gateway.auth_type]))
+    return servers

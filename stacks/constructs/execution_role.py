@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_runtime.tool_gateway import gateway_at
 from stacks.bedrock_models import find_model
 from stacks.names import partition, secret_arn
 
@@ -68,7 +69,7 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     statements = [
         _allow("Code", ["s3:GetObject"], [thing.arn for thing in needs.objects]),
         *_logs(environment, needs.runtime_name),
-        *_telemetry(),
+        *(_telemetry() if blueprint.observability.enabled else ()),
     ]
     if needs.variables:
         arns = [f"{secret_arn(environment, variable)}-??????" for variable in needs.variables]
@@ -80,6 +81,7 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
             statements.append(_allow("SecretsKey", ["kms:Decrypt"], [environment.kms_key_arn]))
     if model := _bedrock_model(environment, blueprint):
         statements += _models(model)
+    statements += _tool_gateway(environment, blueprint)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -142,6 +144,17 @@ def _models(model: BedrockModel) -> list[Statement]:
     # "Prerequisites for inference profiles", Amazon Bedrock user guide.
     through_profile = {"StringEquals": {"bedrock:InferenceProfileArn": model.arn}}
     return [named, _allow("ModelsBehindProfile", actions, [model.behind_profile], Condition=through_profile)]
+
+
+def _tool_gateway(environment: Environment, blueprint: Blueprint) -> list[Statement]:
+    """The one gateway that the agent signs requests for ("Inbound authorization for your gateway", AgentCore guide)."""
+    gateway = blueprint.gateway
+    found = gateway_at(gateway.url) if gateway and gateway.url and gateway.auth_type == "aws_iam" else None
+    if found is None:
+        return []
+    owner = f"{found.region}:{environment.account}"
+    arn = f"arn:{partition(environment)}:bedrock-agentcore:{owner}:gateway/{found.gateway_id}"
+    return [_allow("ToolGateway", ["bedrock-agentcore:InvokeGateway"], [arn])]
 
 
 def _telemetry() -> list[Statement]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from agent_runtime.errors import InputError, Problem
+from agent_runtime.notices import find_notices
 from strandline.console import stderr, stdout
 from strandline.targets import BLUEPRINTS, ENVIRONMENTS, EnvironmentsOption, JsonOption
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent_runtime.loader import LoadedBlueprint
     from stacks.environments import Environment
 
@@ -32,20 +34,40 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check blueprints, in every environment where they may run, and say everything that is wrong with them."""
-    problems, count = find_problems(paths or [BLUEPRINTS], env, environments)
+    found = find_problems(paths or [BLUEPRINTS], env, environments)
     if as_json:
-        stdout.print_json(json.dumps({"valid": not problems, "problems": [_as_dict(one) for one in problems]}))
-    elif not problems:
-        stderr.print(f"[green]valid:[/] {count} blueprint{'' if count == 1 else 's'}")
-    if problems:
-        if not as_json:
-            raise InputError(*problems)
+        stdout.print_json(json.dumps(found.as_dict()))
+    for notice in () if as_json else found.notices:
+        stderr.print(f"[yellow]notice:[/] {escape(str(notice))}", soft_wrap=True, highlight=False)
+    if found.problems and not as_json:
+        raise InputError(*found.problems)
+    if found.problems:
         raise typer.Exit(1)
+    if not as_json:
+        stderr.print(f"[green]valid:[/] {found.count} blueprint{'' if found.count == 1 else 's'}")
 
 
-def find_problems(
-    paths: Sequence[Path], env: str | None = None, environments: Path = ENVIRONMENTS
-) -> tuple[list[Problem | str], int]:
+@dataclass(slots=True)
+class Findings:
+    """What a check finds.
+
+    Attributes:
+        problems: What is wrong.
+        notices: What the blueprints' authors should know, though nothing is wrong.
+        count: How many blueprints are right.
+    """
+
+    problems: list[Problem | str] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
+    count: int = 0
+
+    def as_dict(self) -> dict[str, object]:
+        """The object that `validate --json` prints; `notices` is there when there are any."""
+        told = {"valid": not self.problems, "problems": [_as_dict(one) for one in self.problems]}
+        return told | ({"notices": [asdict(one) for one in self.notices]} if self.notices else {})
+
+
+def find_problems(paths: Sequence[Path], env: str | None = None, environments: Path = ENVIRONMENTS) -> Findings:
     """Checks blueprints.
 
     Args:
@@ -55,21 +77,25 @@ def find_problems(
             checked.
 
     Returns:
-        What is wrong, and how many blueprints were read.
+        What is wrong, and what else is to be said.
     """
-    problems: list[Problem | str] = []
-    count = 0
+    found = Findings()
     try:
         targets = _targets(env, environments)
     except InputError as error:
         targets = []
-        problems.extend(error.problems)
+        found.problems.extend(error.problems)
+    agents: list[LoadedBlueprint] = []
     for path in paths:
         try:
-            count += _check(path, targets)
+            checked, there = _check(path, targets)
         except InputError as error:
-            problems.extend(error.problems)
-    return problems, count
+            found.problems.extend(error.problems)
+        else:
+            found.count += len(checked)
+            agents += there or checked
+    found.notices = find_notices(agents)
+    return found
 
 
 def _targets(env: str | None, environments: Path) -> list[Environment]:
@@ -85,8 +111,11 @@ def _targets(env: str | None, environments: Path) -> list[Environment]:
     return list(load_environments(environments).values())
 
 
-def _check(path: Path, targets: Sequence[Environment]) -> int:
-    from stacks.project import Project, load_project
+_Checked = tuple[Sequence["LoadedBlueprint"], list["LoadedBlueprint"]]
+"""The agents as they are written, and as they are in each of the environments where they may run."""
+
+
+def _check(path: Path, targets: Sequence[Environment]) -> _Checked:
     from stacks.user_code import find_import_faults
 
     if path.is_file():
@@ -95,30 +124,34 @@ def _check(path: Path, targets: Sequence[Environment]) -> int:
         agent = load_blueprint(path)
         if faults := find_import_faults([agent], path.parent.parent):
             raise InputError(*faults)
-        return _check_one(agent, targets)
-    project: Project = load_project(path)
-    problems: list[Problem | str] = [*find_import_faults(project.agents, path)]
+        there = _everywhere(targets, partial(_one_of, agent))
+        return [agent], there
+    from stacks.project import load_project
+
+    project = load_project(path)
+    faults = find_import_faults(project.agents, path)
+    return project.agents, _everywhere(targets, project.agents_of, faults)
+
+
+def _one_of(agent: LoadedBlueprint, target: Environment) -> list[LoadedBlueprint]:
+    return [agent.for_environment(target)] if agent.blueprint.allows(target.execution_mode) else []
+
+
+def _everywhere(
+    targets: Sequence[Environment],
+    agents_of: Callable[[Environment], list[LoadedBlueprint]],
+    faults: Sequence[Problem] = (),
+) -> list[LoadedBlueprint]:
+    problems: list[Problem | str] = [*faults]
+    agents: list[LoadedBlueprint] = []
     for target in targets:
         try:
-            project.agents_of(target)
+            agents += agents_of(target)
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(*problems)
-    return len(project.agents)
-
-
-def _check_one(agent: LoadedBlueprint, targets: Sequence[Environment]) -> int:
-    problems: list[Problem | str] = []
-    for target in targets:
-        if agent.blueprint.allows(target.execution_mode):
-            try:
-                agent.for_environment(target)
-            except InputError as error:
-                problems += error.problems
-    if problems:
-        raise InputError(*problems)
-    return 1
+    return agents
 
 
 def _as_dict(problem: Problem | str) -> dict[str, object]:

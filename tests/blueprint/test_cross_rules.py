@@ -33,6 +33,11 @@ def provider(name: str, more: str = "") -> str:
 
 
 KEY = ", api_key_env: KEY"
+TOOL_GATEWAY = "https://tides-a1.gateway.bedrock-agentcore.eu-central-1.amazonaws.com/mcp"
+
+
+def gateway(fields: str) -> str:
+    return f"gateway: {{{fields}}}\n"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,40 @@ def test_what_cannot_be_together_is_told_at_its_place(model, rest, path, part):
 )
 def test_what_can_be_together_is_taken(model, rest):
     assert parse(model, rest)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "part"),
+    [
+        ("url: 'https://tools.example.com/mcp'", "gateway.url", "not the address of an AgentCore gateway"),
+        ("url: 'https://a.gateway.bedrock-agentcore.us-east-1.amazonaws.com.evil.example/mcp'", "gateway.url", "not"),
+        (f"url: '{TOOL_GATEWAY}', auth_type: custom_jwt", "gateway.auth_type", "wants a token"),
+        (f"url: '{TOOL_GATEWAY}', jwt_env_var: TOKEN", "gateway.jwt_env_var", "no effect with auth_type aws_iam"),
+        ("auth_type: none, jwt_env_var: TOKEN", "gateway.jwt_env_var", "no effect with auth_type none"),
+    ],
+)
+def test_a_gateway_to_which_the_agent_could_not_prove_who_it_is_is_told(fields, path, part):
+    assert part in told(BEDROCK, gateway(fields))[path]
+
+
+@pytest.mark.parametrize(
+    ("fields", "secrets"),
+    [
+        ("auth_type: aws_iam", ()),
+        ("auth_type: custom_jwt", ()),
+        (f"url: '{TOOL_GATEWAY}'", ()),
+        (f"url: '{TOOL_GATEWAY}', auth_type: custom_jwt, jwt_env_var: TOKEN", ("TOKEN",)),
+        ("url: 'https://tools.example.com/mcp', auth_type: none", ()),
+        ("url: 'http://127.0.0.1:9/mcp'", ()),
+    ],
+)
+def test_a_gateway_of_tools_is_taken_and_its_token_is_a_secret(fields, secrets):
+    assert parse(BEDROCK, gateway(fields)).secret_names == secrets
+
+
+def test_a_server_of_tools_may_want_an_authorization():
+    tools = "tools: [{mcp: {url: 'https://tools.example.com/mcp', headers_env: {Authorization: TOOLS_KEY}}}]\n"
+    assert parse(BEDROCK, tools).secret_names == ("TOOLS_KEY",)
 
 
 def test_secrets_of_traces_are_secrets_of_the_agent():

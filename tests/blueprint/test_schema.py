@@ -41,7 +41,7 @@ def test_a_dumped_blueprint_validates_to_the_same():
     full = agent(
         {"base_url": "https://proxy.example.com/v1", "api_key_env": "KEY", "extra_headers_env": {"X-Team": "TEAM"}},
         tags=["a", "b"],
-        gateway={"auth_type": "custom_jwt", "url": "https://tools.example.com"},
+        gateway={"auth_type": "custom_jwt", "url": "https://tools.example.com", "jwt_env_var": "GATEWAY_TOKEN"},
         runtime={"network_mode": "PRIVATE"},
         execution_modes={"production": True},
     )

@@ -15,12 +15,14 @@ class McpHttpServer:
     Attributes:
         key: What it wants as X-Api-Key.
         headers: Headers of every request, names in small letters.
+        requests: The same with `method` and `body`.
         redirect: Where every request is sent on to, if anywhere.
     """
 
     def __init__(self, key, port=0):
         self.key = key
         self.headers = []
+        self.requests = []
         self.redirect = None
         self._wanted_port = port
 
@@ -54,13 +56,21 @@ class McpHttpServer:
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.headers.append(headers)
+        request = {"method": scope["method"], "headers": headers, "body": b""}
+        self.requests.append(request)
+
+        async def read():
+            message = await receive()
+            request["body"] += message.get("body", b"")
+            return message
+
         if self.redirect:
             await _answer(send, 307, b"", [(b"location", self.redirect.encode())])
         elif headers.get("x-api-key") != self.key:
             # As servers do, it quotes what it refuses.
             await _answer(send, 401, f"the key {headers.get('x-api-key')} is wrong".encode(), [])
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, read, send)
 
 
 async def _answer(send, status, body, headers):
