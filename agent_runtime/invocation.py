@@ -92,14 +92,15 @@ class AgentService:
         }
 
     async def events(
-        self, prompt: Prompt, session_id: str, *, user_id: str | None = None
+        self, prompt: Prompt, session_id: str, *, user_id: str | None = None, context_id: str | None = None
     ) -> AsyncGenerator[dict[str, Any]]:
         """Runs the agent on one prompt.
 
         Args:
             prompt: What the caller asks.
-            session_id: The conversation that it belongs to.
+            session_id: AgentCore's session; it is the conversation, unless that is named.
             user_id: Whom the caller names as its user; for traces only, as nobody has proved it.
+            context_id: The conversation, where a session has several.
 
         Yields:
             The events of `agent_runtime.events`, the answer last (see `_answer`).
@@ -112,7 +113,8 @@ class AgentService:
         model_answers.set(told)
         with observed(told, session_id, self._tracing) as observation:
             asked = await self._guard.messages(prompt.messages)
-            async with self._conversations.turn(session_id) as messages:
+            conversation = f"{session_id}/{context_id}" if context_id else session_id
+            async with self._conversations.turn(conversation) as messages:
                 before = list(messages)
                 if prompt.tells_conversation:
                     messages.clear()

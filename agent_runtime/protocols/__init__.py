@@ -1,9 +1,11 @@
 """The protocols that an agent serves instead of HTTP, by its blueprint's `runtime.protocol`.
 
-    mcp.py      MCP: the agent is one tool
-    a2a.py      A2A: the agent is a peer that works on tasks; needs the lock `a2a`
-    ping.py     AgentCore's health check
-    caller.py   what a request says of its caller
+    mcp.py        MCP: the agent is one tool
+    a2a.py        A2A: the agent is a peer; needs the lock `a2a`
+    a2a_tasks.py  A2A: a message becomes a task
+    answers.py    the parts of an answer
+    callers.py    what a request says of its caller
+    json_rpc.py   bounds of the body
 
 All speak to the same `AgentService` as HTTP does: data protection, limits, secrets and failures are the same.
 """
@@ -32,7 +34,17 @@ def serve_protocol(service: AgentService, *, host: str, port: int) -> None:
     """
     import uvicorn
 
-    uvicorn.run(build_protocol_app(service), host=host, port=port, access_log=False, log_level="warning")
+    from agent_runtime.http_app import GRACE_SECONDS
+
+    uvicorn.run(
+        build_protocol_app(service),
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        ws="none",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 def build_protocol_app(service: AgentService) -> Starlette:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from a2a.server.request_handlers import DefaultRequestHandler
@@ -21,11 +22,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from agent_runtime.blueprint_rules import PORTS
+from agent_runtime.caller import SESSION_HEADER
+from agent_runtime.failures import BadRequestError
 from agent_runtime.health import Health
-from agent_runtime.protocols.a2a_tasks import SESSION, AgentTasks, BoundedTaskStore
-from agent_runtime.protocols.caller import note_caller, session_of
+from agent_runtime.ping import ping_route
+from agent_runtime.protocols.a2a_tasks import CALLER, AgentTasks, BoundedTaskStore, refusal
+from agent_runtime.protocols.callers import caller_of
 from agent_runtime.protocols.json_rpc import JsonRpcGuard
-from agent_runtime.protocols.ping import ping_route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +44,8 @@ PATH = "/"
 # AgentCore's contract: errors are JSON-RPC errors, and HTTP knows nothing of them.
 _OK = 200
 _JSON_RPC = "JSONRPC"
+# AgentCore always names one; elsewhere the ids of contexts and tasks are enough to go on with them.
+_NO_SESSION = "no-session"
 _TEXT, _JSON = "text/plain", "application/json"
 _TAKES = (_TEXT, _JSON, "image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/csv")
 
@@ -65,7 +70,7 @@ def build_a2a_app(service: AgentService) -> Starlette:
 
     return Starlette(
         routes=[
-            ping_route(health),
+            ping_route(health, service.details),
             *create_agent_card_routes(card),
             *create_jsonrpc_routes(handler, PATH, _CallContexts(), enable_v0_3_compat=True),
         ],
@@ -113,11 +118,14 @@ class _CallContexts(DefaultServerCallContextBuilder):
     """What the SDK's server knows of a request."""
 
     def build(self, request: Request) -> ServerCallContext:
-        """Adds AgentCore's session, whose tasks no other session sees."""
-        session = session_of(request.headers)
-        note_caller(request.headers, session)
+        """Adds the caller, whose session is the only one that sees its tasks."""
+        try:
+            caller = caller_of(request.headers)
+        except BadRequestError as error:
+            raise refusal(error) from None
         context = super().build(request)
-        context.state[SESSION] = session or ""
+        is_told = SESSION_HEADER in request.headers
+        context.state[CALLER] = caller if is_told else replace(caller, session_id=_NO_SESSION)
         return context
 
 

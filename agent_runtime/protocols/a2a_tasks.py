@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from a2a.server.events import EventQueue
     from a2a.types import Message, Part, Task
 
+    from agent_runtime.caller import Caller
     from agent_runtime.failures import Failure
     from agent_runtime.health import Health
     from agent_runtime.invocation import AgentService
 
-SESSION = "session"
-"""Member of the call's state: AgentCore's session."""
+CALLER = "caller"
+"""Member of the call's state: who asks."""
 
 _STREAMING = ("SendStreamingMessage", "message/stream")
 _JSON = "application/json"
@@ -70,9 +71,7 @@ class AgentTasks(AgentExecutor):
             try:
                 prompt = Prompt.from_payload({"prompt": _content(message)})
             except BadRequestError as error:
-                failure = failure_of(error)
-                data = {"type": failure.type, "id": failure.id}
-                raise InvalidParamsError(message=failure.message, data=data) from None
+                raise refusal(error) from None
             await event_queue.enqueue_event(
                 new_task(updater.task_id, updater.context_id, TaskState.TASK_STATE_SUBMITTED, history=[message])
             )
@@ -82,8 +81,7 @@ class AgentTasks(AgentExecutor):
             except Exception as error:
                 await _fail(updater, failure_of(error))
             else:
-                facts = facts_of(answer) | {"session_id": context.call_context.state.get(SESSION) or None}
-                await updater.update_status(TaskState.TASK_STATE_COMPLETED, metadata={ANSWER: facts})
+                await updater.update_status(TaskState.TASK_STATE_COMPLETED, metadata={ANSWER: facts_of(answer)})
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         """Ends a task; the SDK cancels `execute`, which ends the agent and takes its turn back.
@@ -100,9 +98,9 @@ class AgentTasks(AgentExecutor):
         # What a model says on its way to a structured answer is not the answer.
         streams = state.get("method") in _STREAMING and self._service.answer_schema is None
         answer: dict[str, Any] = {}
-        # A context goes on within one session of AgentCore's.
-        conversation = f"{state.get(SESSION, '')}/{updater.context_id}"
-        async with aclosing(self._service.events(prompt, conversation)) as events:
+        caller: Caller = state[CALLER]
+        asked = self._service.events(prompt, caller.session_id, user_id=caller.user_id, context_id=updater.context_id)
+        async with aclosing(asked) as events:
             async for event in events:
                 answer = event
                 if streams and "event" in event:
@@ -110,6 +108,19 @@ class AgentTasks(AgentExecutor):
         answer = whole_characters(answer)
         await artifact.finish(text_of(answer), answer["structured"] if self._service.answer_schema else None)
         return answer
+
+
+def refusal(error: BadRequestError) -> InvalidParamsError:
+    """Makes the error of the protocol for a request that is not taken.
+
+    Args:
+        error: What is wrong with it.
+
+    Returns:
+        The error.
+    """
+    failure = failure_of(error)
+    return InvalidParamsError(message=failure.message, data={"type": failure.type, "id": failure.id})
 
 
 class BoundedTaskStore(InMemoryTaskStore):
@@ -120,7 +131,7 @@ class BoundedTaskStore(InMemoryTaskStore):
     """
 
     def __init__(self, maximum: int = MAXIMUM_CONVERSATIONS) -> None:
-        super().__init__(owner_resolver=lambda context: str(context.state.get(SESSION, "")))
+        super().__init__(owner_resolver=lambda context: str(context.state[CALLER].session_id))
         self._maximum = maximum
         self._contexts: OrderedDict[str, ServerCallContext] = OrderedDict()
 

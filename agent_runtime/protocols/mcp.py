@@ -7,7 +7,6 @@ HTTP.
 
 from __future__ import annotations
 
-import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,10 @@ from agent_runtime.events import TOOL_START
 from agent_runtime.failures import BadRequestError, failure_of
 from agent_runtime.health import Health
 from agent_runtime.inputs import Prompt
+from agent_runtime.ping import ping_route
 from agent_runtime.protocols.answers import ANSWER, ERROR, facts_of, text_of, whole_characters
-from agent_runtime.protocols.caller import note_caller, session_of
+from agent_runtime.protocols.callers import caller_of
 from agent_runtime.protocols.json_rpc import JsonRpcGuard
-from agent_runtime.protocols.ping import ping_route
 from agent_runtime.request_guard import MAXIMUM_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.datastructures import Headers
 
+    from agent_runtime.caller import Caller
     from agent_runtime.failures import Failure
     from agent_runtime.invocation import AgentService
 
@@ -74,7 +74,7 @@ def build_mcp_app(service: AgentService) -> Starlette:
         max_request_body_size=MAXIMUM_BODY_BYTES,
         # AgentCore stands between the server and the world, and its Host header is not known here.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-        custom_starlette_routes=[ping_route(health)],
+        custom_starlette_routes=[ping_route(health, service.details)],
     )
     app.user_middleware.append(Middleware(JsonRpcGuard, path=PATH, status=_BAD_REQUEST))
     return app
@@ -108,13 +108,10 @@ class _AgentTool:
         if params.name != self._tool.name:
             raise MCPError(INVALID_PARAMS, f"There is no tool of that name: the agent is the tool {self._tool.name}.")
         headers: Headers = context.request.headers  # type: ignore[union-attr] # HTTP has one
-        # By the first AgentCore keeps a client with its session ("MCP protocol contract"); AWS's SDKs always send the
-        # other one too, and another one each time when they are told none.
-        session = headers.get(MCP_SESSION_ID_HEADER) or session_of(headers)
-        note_caller(headers, session)
         with self._health.working():
             try:
-                answer = await self._ask(context, _prompt(params.arguments), session or str(uuid.uuid4()))
+                caller = caller_of(headers, MCP_SESSION_ID_HEADER)
+                answer = await self._ask(context, _prompt(params.arguments), caller)
             except Exception as error:
                 return _failed(failure_of(error))
         return CallToolResult(
@@ -123,10 +120,10 @@ class _AgentTool:
             _meta={ANSWER: facts_of(answer)},
         )
 
-    async def _ask(self, context: ServerRequestContext[Any], prompt: Prompt, session: str) -> dict[str, Any]:
+    async def _ask(self, context: ServerRequestContext[Any], prompt: Prompt, caller: Caller) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         steps = 0
-        async with aclosing(self._service.events(prompt, session)) as events:
+        async with aclosing(self._service.events(prompt, caller.session_id, user_id=caller.user_id)) as events:
             async for event in events:
                 answer = event
                 if step := _step(event):

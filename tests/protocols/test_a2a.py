@@ -14,6 +14,7 @@ from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
 from a2a.helpers.proto_helpers import new_text_message
 from a2a.types import Role, SendMessageRequest, TaskState
 
+from agent_runtime.caller import Caller
 from agent_runtime.protocols.a2a_tasks import BoundedTaskStore
 from agent_runtime.request_guard import MAXIMUM_BODY_BYTES
 from tests.protocols.conftest import KEY
@@ -195,6 +196,36 @@ def test_context_is_the_conversation(agent, endpoint):
     assert ["Ada" in one for one in said] == [True, True, False, False]
 
 
+def test_contexts_and_tasks_go_on_where_nobody_names_a_session(agent, endpoint):
+    def send(text, **members):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": message(text, **members)}
+        return httpx.post(agent.url, json=body, timeout=30).json()["result"]
+
+    first = send("My name is Ada.")
+    send("What is my name?", contextId=first["contextId"])
+
+    assert "Ada" in json.dumps(endpoint.requests[1].body["messages"])
+    read = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"id": first["id"]}}
+    assert httpx.post(agent.url, json=read).json()["result"]["id"] == first["id"]
+
+
+def test_answer_and_trace_are_of_agentcores_session(agent, endpoint):
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+
+    task = rpc(agent, "message/send", message("Hello"), headers={"traceparent": trace})["result"]
+
+    assert task["metadata"]["strandline/answer"]["session_id"] == SESSION
+    assert endpoint.requests[0].header("traceparent") == trace
+
+
+def test_session_that_agentcore_would_not_send_is_refused(agent, endpoint):
+    error = rpc(agent, "message/send", message("Hello"), session="short")["error"]
+
+    assert error["code"] == -32602
+    assert "33 to 256 characters" in error["message"]
+    assert endpoint.requests == []
+
+
 def test_data_parts_reach_the_model_as_json(agent, endpoint):
     data = {"kind": "data", "data": {"place": "Cork", "depth": 2}}
 
@@ -369,7 +400,7 @@ def test_oldest_ended_tasks_make_room():
     from a2a.types import Task, TaskStatus
 
     async def fill():
-        store, context = BoundedTaskStore(2), ServerCallContext(state={"session": "one"})
+        store, context = BoundedTaskStore(2), ServerCallContext(state={"caller": Caller("one", None)})
         for name, state in (
             ("running", TaskState.TASK_STATE_WORKING),
             ("oldest", TaskState.TASK_STATE_COMPLETED),

@@ -126,6 +126,23 @@ def test_caller_without_a_session_has_no_memory(agent, endpoint):
 
 
 @pytest.mark.parametrize("mode", ERAS)
+def test_trace_goes_on_to_the_model(agent, endpoint, mode):
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+
+    ask(agent, headers={"traceparent": trace}, mode=mode)
+
+    assert endpoint.requests[0].header("traceparent") == trace
+
+
+def test_session_that_agentcore_would_not_send_is_refused(agent, endpoint):
+    result = ask(agent, headers={SESSION_HEADER: "short"})
+
+    assert result.is_error
+    assert "33 to 256 characters" in texts(result)[0]
+    assert endpoint.requests == []
+
+
+@pytest.mark.parametrize("mode", ERAS)
 def test_progress_tells_of_the_steps(serve, endpoint, tides, mode):
     agent = serve("MCP", tools=[{"python": tides}])
     endpoint.script(

@@ -1,8 +1,9 @@
-"""What a request says of its caller, for the conversation that it belongs to and for the user's tools."""
+"""What a request says of its caller: to us, to the user's tools, and to traces."""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bedrock_agentcore.runtime import BedrockAgentCoreContext
@@ -12,33 +13,40 @@ from bedrock_agentcore.runtime.models import (
     IDENTITY_WAT_HEADER,
     OAUTH2_CALLBACK_URL_HEADER,
     REQUEST_ID_HEADER,
-    SESSION_HEADER,
     is_forwardable_header,
 )
+
+from agent_runtime.caller import Caller
+from agent_runtime.trace_context import take_in
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 
-def session_of(headers: Headers) -> str | None:
-    """Names AgentCore's session.
+def caller_of(headers: Headers, session_header: str | None = None) -> Caller:
+    """Reads a request's headers, and sets the context that the SDK sets over HTTP.
 
     Args:
         headers: The request's.
+        session_header: A protocol's own name of the session. It goes before AgentCore's, because AWS's SDKs make up
+            another session of that name for each request that is not told one.
 
     Returns:
-        The session; nothing where none is sent.
+        The caller.
+
+    Raises:
+        BadRequestError: A header is none that AgentCore sends.
     """
-    return headers.get(SESSION_HEADER)
+    caller = Caller.from_headers(headers)
+    if session_header and (session := headers.get(session_header)):
+        caller = replace(caller, session_id=session)
+    take_in(headers)
+    _set_context(headers, caller.session_id)
+    return caller
 
 
-def note_caller(headers: Headers, session: str | None) -> None:
-    """Sets the SDK's context of the request, as the SDK does over HTTP: tools ask it for the agent's identity.
-
-    Args:
-        headers: The request's.
-        session: AgentCore's session.
-    """
+def _set_context(headers: Headers, session: str) -> None:
+    """Tools ask the SDK's context for the agent's identity."""
     context = BedrockAgentCoreContext
     context.set_request_context(headers.get(REQUEST_ID_HEADER) or str(uuid.uuid4()), session)
     if token := headers.get(IDENTITY_WAT_HEADER) or headers.get(ACCESS_TOKEN_HEADER):
