@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+
+# Before numpy is imported: the threads of its linear algebra, which patterns do not need, would be in the snapshot.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, pattern_recognizer
 from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
