@@ -168,9 +168,7 @@ def _without_cycles(schema: Node, message: str, hint: str) -> Node:
 
 def _rewritten(schema: Node, change: Callable[[Any], Any]) -> Node:
     """Changes a schema and all schemas in it, from the root down; a part may be true or false."""
-    return with_parts(
-        change(schema), lambda part: _rewritten(part, change) if isinstance(part, dict) else change(part)
-    )
+    return with_parts(change(schema), lambda part: _rewritten(part, change) if isinstance(part, dict) else change(part))
 
 
 def _with_null_apart(node: Any) -> Any:
