@@ -123,4 +123,4 @@ class AgentRun:
             self._said = ""
         self._said += str(event.get("contentBlockDelta", {}).get("delta", {}).get("text", ""))
         for name, count in event.get("metadata", {}).get("usage", {}).items():
-            self.used[name] = self.used.get(name, 0) + count
+            self.used[name] = self.used.get(name, 0) + (count or 0)
