@@ -57,7 +57,7 @@ bench: setup ## every benchmark; prints tables, writes benchmarks/results/*.json
 
 lock: .venv/.installed ## resolve every lock file again
 	$(BIN)/uv lock
-	for set in agent_runtime/requirements/light agent_runtime/requirements/litellm agent_runtime/requirements/anthropic agent_runtime/requirements/vertex agent_runtime/requirements/presidio agent_runtime/requirements/a2a gateway/requirements strandline/local_cloud/requirements; do \
+	for set in agent_runtime/requirements/light agent_runtime/requirements/litellm agent_runtime/requirements/anthropic agent_runtime/requirements/vertex agent_runtime/requirements/presidio agent_runtime/requirements/a2a agent_runtime/requirements/otel gateway/requirements strandline/local_cloud/requirements; do \
 	  $(BIN)/uv pip compile --quiet $$set.in --universal --python-version 3.11 --generate-hashes --exclude-newer "7 days" --no-header --no-annotate -o $$set.lock; \
 	done
 	echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile --quiet - --generate-hashes --no-header --no-annotate -o requirements-bootstrap.txt

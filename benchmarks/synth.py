@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=max(SIZES), help="largest number of agents")
     sizes = {agents: runs for agents, runs in SIZES.items() if agents <= parser.parse_args().most}
     home = ROOT / ".strandline"
-    build_code_artefact(("light",), AGENTCORE, home)
+    build_code_artefact(("light", "otel"), AGENTCORE, home)
     report = Report(
         "synth",
         "Synth of one environment: seconds, peak memory, growth for each agent beyond the first",

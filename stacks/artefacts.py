@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stacks.packaging import CodeArtefact, Target
     from stacks.user_code import UserCode
 
-FEATURES = ("light", "litellm", "anthropic", "vertex", "presidio", "a2a")
+FEATURES = ("light", "litellm", "anthropic", "vertex", "presidio", "a2a", "otel")
 """Lock files of `agent_runtime/requirements`; any of them go together."""
 
 _OF_PROVIDERS = ("anthropic", "vertex")
@@ -37,6 +37,8 @@ def features_of(blueprint: Blueprint) -> tuple[str, ...]:
         wanted.add("presidio")
     if blueprint.runtime.protocol == "A2A":
         wanted.add("a2a")
+    if blueprint.observability.enabled:
+        wanted.add("otel")
     return tuple(feature for feature in FEATURES if feature in wanted)
 
 

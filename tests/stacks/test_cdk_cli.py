@@ -37,7 +37,7 @@ def home() -> Path:
     """The developer's own `.strandline`, where the artefacts mostly lie already."""
     folder = ROOT / ".strandline"
     for target in (AGENTCORE, HOST):
-        build_code_artefact(("light",), target, folder)
+        build_code_artefact(("light", "otel"), target, folder)
     return folder
 
 

@@ -235,11 +235,12 @@ def test_link_in_the_users_code_is_refused(blueprints, tmp_path):
 @pytest.mark.parametrize(
     ("text", "features"),
     [
-        ("", ("light",)),
-        ("observability: {data_protection: {provider: presidio}}", ("light", "presidio")),
-        ("environments: {local: {model: {model_id: other}}}", ("light",)),
-        ("runtime: {protocol: MCP}", ("light",)),
-        ("runtime: {protocol: A2A}", ("light", "a2a")),
+        ("", ("light", "otel")),
+        ("observability: {enabled: false}", ("light",)),
+        ("observability: {data_protection: {provider: presidio}}", ("light", "presidio", "otel")),
+        ("environments: {local: {model: {model_id: other}}}", ("light", "otel")),
+        ("runtime: {protocol: MCP}", ("light", "otel")),
+        ("runtime: {protocol: A2A}", ("light", "a2a", "otel")),
     ],
 )
 def test_features_are_those_that_the_blueprint_needs(write, text, features):
@@ -251,7 +252,7 @@ def test_features_are_installed_together(write, blueprints, tmp_path, installs):
 
     Artefacts(blueprints, AGENTCORE, tmp_path).of(agent)
 
-    assert installs == [["light.lock", "presidio.lock"]]
+    assert installs == [["light.lock", "presidio.lock", "otel.lock"]]
 
 
 @pytest.fixture
