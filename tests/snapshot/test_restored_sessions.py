@@ -37,6 +37,21 @@ observability:
 """
 )
 MEMBERS = {"light": LIGHT, "litellm": LITELLM, "tools and data protection": EQUIPPED}
+BEDROCK = """
+model:
+  provider: bedrock
+  model_id: anthropic.claude-sonnet-4-5
+  temperature: 0.25
+  max_tokens: 321
+"""
+OTHERS = {
+    "bedrock": BEDROCK,
+    "anthropic": BEDROCK.replace("bedrock", "anthropic") + "  api_key_env: MODEL_KEY\n",
+    "vertex": BEDROCK.replace("bedrock", "vertex") + "  api_key_env: MODEL_KEY\n",
+    "MCP": LIGHT + "runtime: {protocol: MCP}\n",
+    "A2A": LIGHT + "runtime: {protocol: A2A}\n",
+    "traces": LIGHT + "observability: {otlp: {endpoint: <endpoint>, headers_env: {Authorization: TEAM}}}\n",
+}
 NEW = {name: text.replace("before", "after-a-rotation") for name, text in SECRETS.items()}
 HARMLESS_GENERATORS = {
     # Masks the frames of a client's websockets; LiteLLM brings aiohttp, and we open none by it.
@@ -113,6 +128,17 @@ def session(number):
 
 
 def test_nothing_is_held_that_a_snapshot_must_not_hold(snapshot):
+    assert_nothing_is_held(snapshot)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_nothing_is_held_for_other_providers_protocols_and_traces_either(tmp_path, kind):
+    with started(tmp_path, OTHERS[kind]) as snapshot:
+        assert_nothing_is_held(snapshot)
+        assert snapshot.memory_holds(*SECRETS.values(), *snapshot.start_tokens, PROMPT) == {PROMPT}
+
+
+def assert_nothing_is_held(snapshot):
     held = snapshot.state()
 
     assert held["clients"] == []
