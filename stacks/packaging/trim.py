@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SERVICE_MODELS = {"bedrock-agent-runtime", "bedrock-runtime", "s3", "secretsmanager", "sso", "sso-oidc", "sts"}
 # Console scripts carry the build machine's interpreter, the rest the build's time or place.
 _OF_THE_BUILD = {"__pycache__", ".lock", "INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json"}
-_TESTS = {"test", "tests"}
+_TESTS = {"_examples", "test", "tests"}
 _PAPERS = {"doc", "docs", "example", "examples"}
 _UNUSED_SUFFIXES = {
     # For type checkers, C compilers, Cython, linkers, notebooks, Sphinx and Windows.

@@ -73,13 +73,13 @@ def test_every_module_is_imported_as_if_nothing_were_trimmed(imports: tuple[Impo
     assert len(trimmed.faults) < len(shared) / 5
 
 
-def test_of_modules_only_tests_are_left_out(imports: tuple[Imports, Imports]) -> None:
+def test_of_modules_only_tests_and_examples_are_left_out(imports: tuple[Imports, Imports]) -> None:
     trimmed, published = imports
 
     left_out = {name for name in published.modules - trimmed.modules if not name.startswith("bin.")}
 
     assert left_out
-    assert {name for name in left_out if not {"test", "tests"} & set(name.split("."))} == set()
+    assert {name for name in left_out if not {"_examples", "test", "tests"} & set(name.split("."))} == set()
 
 
 def test_the_handler_is_imported_whole_but_for_what_other_sets_bring(imports: tuple[Imports, Imports]) -> None:
