@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault
@@ -39,7 +39,7 @@ class RuntimeSettings:
     gateway_key: str | None
     host: str
     port: int | None
-    secret_cache: CachePolicy = CachePolicy()
+    secret_cache: CachePolicy = field(default_factory=CachePolicy)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> RuntimeSettings:

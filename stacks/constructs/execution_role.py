@@ -74,8 +74,8 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     if needs.variables:
         arns = [f"{secret_arn(environment, variable)}-??????" for variable in needs.variables]
         statements.append(_allow("Secrets", ["secretsmanager:GetSecretValue"], arns))
-        # Gives no value by itself: it brings those secrets that GetSecretValue is allowed on, and IAM knows no resources
-        # for it ("Identity-based policies", AWS Secrets Manager User Guide).
+        # Gives no value by itself: it brings those secrets that GetSecretValue is allowed on, and IAM knows no
+        # resources for it ("Identity-based policies", AWS Secrets Manager User Guide).
         statements.append(_allow("SecretsInOneCall", ["secretsmanager:BatchGetSecretValue"], ["*"]))
         if environment.kms_key_arn:
             statements.append(_allow("SecretsKey", ["kms:Decrypt"], [environment.kms_key_arn]))
