@@ -76,7 +76,7 @@ class MetricSet:
         with self._lock:
             if self._open:
                 self._units[name] = "Count"
-                self._values[name] = [self._values.get(name, [0.0])[0] + value]
+                self._values[name] = [self._values.get(name, [0])[0] + value]
             return self._open
 
     def record(self, name: str, value: float, unit: Unit) -> bool:

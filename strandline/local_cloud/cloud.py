@@ -120,15 +120,18 @@ class LocalCloud:
             raise EnvironmentFault(f"the local cloud at {self.url} does not answer: {fault}") from fault
         return CloudStatus(running=True, url=self.url, pid=record["pid"], detail=detail)
 
-    def logs(self, name: str | None = None, *, follow: bool = False, lines: int | None = None) -> Iterator[str]:
+    def logs(
+        self, name: str | None = None, *, follow: bool = False, lines: int | None = None, raw: bool = False
+    ) -> Iterator[str]:
         """Lines of the logs, those of the emulator first, then each task's and session's, `name: line`.
 
         Args:
             name: Only logs whose name contains this.
             follow: Go on until the reader has had enough.
             lines: Only the last so many of each log.
+            raw: As they were written; the handler's are JSON.
         """
-        return LogReader(self.paths.logs).read(name, follow=follow, lines=lines)
+        return LogReader(self.paths.logs).read(name, follow=follow, lines=lines, raw=raw)
 
     @property
     def url(self) -> str:

@@ -89,11 +89,12 @@ def logs(
     name: Annotated[str | None, typer.Argument(help="Only logs whose name contains this.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,
     lines: Annotated[int | None, typer.Option("--lines", "-n", min=1, help="Only the last lines of each.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="As they were written: the handler's are JSON.")] = False,
     home: Home = None,
 ) -> None:
     """Show the logs of the emulator, of tasks and of sessions."""
     try:
-        for line in LocalCloud(home).logs(name, follow=follow, lines=lines):
+        for line in LocalCloud(home).logs(name, follow=follow, lines=lines, raw=raw):
             print(line, flush=follow)
     except KeyboardInterrupt:
         return

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from strandline.local_cloud.log_lines import readable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -19,9 +21,18 @@ class LogReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, name: str | None, *, follow: bool, lines: int | None) -> Iterator[str]:
-        """Lines as `name: line`; with `follow`, those that are written from now on as well."""
+    def read(self, name: str | None, *, follow: bool, lines: int | None, raw: bool = False) -> Iterator[str]:
+        """Lines as `name: line`; with `follow`, those that are written from now on as well.
+
+        The handler writes JSON; with `raw` it stays that.
+        """
         offsets: dict[Path, int] = {}
+        for label, line in self._read(name, offsets, follow=follow, lines=lines):
+            yield f"{label}: {line if raw else readable(line)}"
+
+    def _read(
+        self, name: str | None, offsets: dict[Path, int], *, follow: bool, lines: int | None
+    ) -> Iterator[tuple[str, str]]:
         for path in self._files(name):
             yield from self._new_lines(path, offsets, lines)
         while follow:
@@ -36,7 +47,7 @@ class LogReader:
     def _label(self, path: Path) -> str:
         return str(path.relative_to(self._folder).with_suffix(""))
 
-    def _new_lines(self, path: Path, offsets: dict[Path, int], limit: int | None) -> Iterator[str]:
+    def _new_lines(self, path: Path, offsets: dict[Path, int], limit: int | None) -> Iterator[tuple[str, str]]:
         """Complete lines only: half a line is left for the next look."""
         with path.open("rb") as handle:
             handle.seek(offsets.get(path, 0))
@@ -45,4 +56,4 @@ class LogReader:
         offsets[path] = offsets.get(path, 0) + end
         label = self._label(path)
         for line in deque(data[:end].decode("utf-8", errors="replace").splitlines(), limit):
-            yield f"{label}: {line}"
+            yield label, line

@@ -214,7 +214,15 @@ class Session:
             return ""
         self._child.wait(_POLL_SECONDS)
         time.sleep(_POLL_SECONDS)  # the output is read by a thread of its own
-        return " | ".join(line.strip() for line in self._child.tail(_TAIL_LINES) if line.strip()) or "(none)"
+        return " | ".join(_said(line) for line in self._child.tail(_TAIL_LINES) if line.strip()) or "(none)"
+
+
+def _said(line: str) -> str:
+    """What a line says: of the handler's, which are JSON, the message."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError):
+        return line.strip()
 
 
 def _free_port() -> int:
