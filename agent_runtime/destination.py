@@ -85,12 +85,14 @@ def _too_many(agent: Blueprint, variables: Mapping[str, str]) -> Iterator[Fault]
     if len(variables) > MAX_VARIABLES:
         message = f"{len(variables)} variables with those of the environment, and a runtime takes {MAX_VARIABLES}"
         yield Fault(message, "remove some", at)
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+    sizes = {name: len(name.encode()) + len(value.encode()) for name, value in variables.items()}
+    size = sum(sizes.values())
     version = agent.runtime.platform_version
     if size > _MAX_BYTES[version]:
+        largest = ", ".join(f"{name} {sizes[name]:,}" for name in sorted(sizes, key=lambda name: -sizes[name])[:3])
         yield Fault(
             f"the variables take {size:,} bytes with those of the environment, and platform {version} has room for "
-            f"{_MAX_BYTES[version]:,}",
+            f"{_MAX_BYTES[version]:,}; the largest: {largest}",
             "shorten or remove some" + ("; V1 has room for more" if version == "V2" else ""),
             at,
         )

@@ -36,12 +36,15 @@ def compile_tree(tree: Path, interpreter: Interpreter) -> None:
     for names in sorted(folders.values(), key=len, reverse=True):
         min(shares, key=lambda share: sum(map(len, share))).append(names)
     # No site and no variable of the caller: nothing but the interpreter itself may show in what it compiles. Columns
-    # are left out of its tables: a seventh of the bytecode, and no more than the marks under a line of a traceback.
+    # are left out of its tables: a fifth of what it packs to, and no more than the marks under a line of a traceback.
+    # The paths of libraries are for a Python that was installed beside its own.
+    variables = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
+    variables["PYTHONHASHSEED"] = "0"
     command = [str(interpreter.path), "-s", "-S", "-X", "no_debug_ranges", "-W", "ignore", str(_PROGRAM), str(tree)]
 
     def run(share: list[list[str]]) -> int:
         names = "\n".join("\0".join(folder) for folder in share)
-        return subprocess.run(command, input=names, env={"PYTHONHASHSEED": "0"}, text=True, check=False).returncode
+        return subprocess.run(command, input=names, env=variables, text=True, check=False).returncode
 
     with ThreadPoolExecutor(len(shares)) as pool:
         if any([*pool.map(run, shares)]):

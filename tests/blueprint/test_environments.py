@@ -217,6 +217,7 @@ def test_variables_stay_within_what_a_runtime_takes(folder, valid):
     larger = Destination(variables={"V": "x" * 1024})
     problem = only(folder, valid, larger)
     assert "take 1,025 bytes" in problem.message
+    assert problem.message.endswith("the largest: V 1,025")
     assert "V1 has room for more" in problem.hint
     assert loaded(folder, valid + "runtime: {platform_version: V1}\n").for_environment(larger)
 

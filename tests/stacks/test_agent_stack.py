@@ -82,6 +82,8 @@ def test_variables_fit_what_platform_v2_takes(assembly: Assembly) -> None:
         }
         assert len(variables) <= 50
         assert len(json.dumps(variables).encode()) <= 1536, path
+        # What `agent_runtime.destination` leaves for ours.
+        assert sum(len(name) + len(value) for name, value in variables.items()) <= 512, path
 
 
 def test_only_agents_behind_the_gateway_are_told_of_it(assembly: Assembly) -> None:
