@@ -79,6 +79,13 @@ def test_trace_goes_on_from_the_callers_to_the_models_call(traced):
     assert (root.attributes["gen_ai.response.model"], root.attributes["strandline.cost_usd"]) == (GOOD.model, 0.25)
 
 
+def test_the_models_endpoint_gets_the_trace_with_a_span_of_ours(traced, endpoint):
+    sent = [request.header("traceparent") for request in endpoint.requests]
+    [parent] = {header.split("-")[2] for header in sent if header and TRACE in header and header != TRACEPARENT}
+
+    assert parent in {span.span_id for span in traced.collector.spans}
+
+
 def test_every_span_has_the_session_and_the_blueprints_attributes(traced):
     assert {span.attributes["session.id"] for span in traced.collector.spans} == {SESSION}
     assert {span.attributes["team"] for span in traced.collector.spans} == {"platform"}
