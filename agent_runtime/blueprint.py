@@ -282,7 +282,8 @@ class Blueprint(StrictModel):
     tags: Tags = Field(
         default=(),
         examples=["[demo]"],
-        description="Words to find the agent by; each is a tag of the runtime in AWS, such as strandline:tag:demo.",
+        description="Words to find the agent by, of letters, digits, spaces and . _ : / = + @ -, 64 characters at "
+        "most. Each is a tag of the runtime in AWS, such as strandline:tag:demo.",
     )
 
     @property
