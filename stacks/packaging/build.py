@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _Files = tuple[tuple[str, bytes], ...]
 
+_KEPT = 16
+"""Artefacts of one name, and layers, that stay for whoever goes back to them; each is some 20 to 100 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodeArtefact:
@@ -110,6 +113,8 @@ def build_code_artefact(
             if not stamp.exists():
                 _build(packages, target, path, files)
                 stamp.write_text(_sha256(path))
+                _remove_old(path, (".sha256", ".cdx.json", ".zip"))
+            path.touch()  # it is in use
         return CodeArtefact(path, stamp.read_text(), target)
     except OSError as error:
         raise EnvironmentFault(
@@ -125,6 +130,8 @@ def _build(packages: _Packages, target: Target, path: Path, user_files: _Files) 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as scratch:
         if not components.exists():
             _build_layer(packages, target, interpreter, Path(scratch) / "packages", layer)
+            _remove_old(layer, (".components", ".layer"))
+        layer.touch()
         tree = Path(scratch) / "sources"
         _add_own_sources(tree)
         _add_user_files(tree, user_files)
@@ -158,6 +165,16 @@ def _build_layer(packages: _Packages, target: Target, interpreter: Interpreter, 
     unfinished.replace(layer)
     # Last: a layer without it was cut off.
     write_components(components, layer.with_suffix(".components"))
+
+
+def _remove_old(newest: Path, suffixes: Sequence[str]) -> None:
+    """Removes what was used longest ago; first what tells that the rest is whole."""
+    key = newest.stem.rpartition("-")[2]
+    alike = newest.parent.glob(f"{newest.stem.removesuffix(key)}{'?' * len(key)}{newest.suffix}")
+    by_use = sorted(alike, key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in by_use[_KEPT:]:
+        for suffix in suffixes:
+            old.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _merged(packages: list[Entry], sources: list[Entry]) -> list[Entry]:

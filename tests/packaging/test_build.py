@@ -80,6 +80,7 @@ def installs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(build, "install", write)
     monkeypatch.setattr(build, "wheels_of", lambda *_: {})
+    monkeypatch.setattr(build, "compile_tree", lambda *_: None)  # has its own tests, and takes the most time
     return runs
 
 
@@ -147,6 +148,26 @@ def test_no_scratch_stays_behind(installs: list[list[str]], tmp_path: Path) -> N
     kinds = {path.suffix for path in (tmp_path / "artefacts").iterdir()}
     assert kinds == {"", ".components", ".json", ".layer", ".sha256", ".zip"}
     assert not list((tmp_path / "artefacts").glob(".building-*"))
+
+
+def test_what_was_used_longest_ago_is_removed(
+    installs: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(build, "_KEPT", 2)
+    artefacts = []
+    for number, text in enumerate(["one = 1", "one = 2", "one = 3"]):
+        code = UserCode((("module.py", text.encode()),), None)
+        artefacts.append(build_code_artefact(("light",), AGENTCORE, tmp_path, code))
+        os.utime(artefacts[-1].path, (number, number))
+    other = build_code_artefact(("light",), AGENTCORE, tmp_path)
+
+    build_code_artefact(("light",), AGENTCORE, tmp_path, UserCode((("module.py", b"one = 4"),), None))
+
+    left = [artefact.path.exists() for artefact in [*artefacts, other]]
+    assert left == [False, False, True, True]
+    assert not artefacts[0].sbom.exists()
+    assert not artefacts[0].path.with_suffix(".sha256").exists()
+    assert len(list((tmp_path / "artefacts").glob("*.layer"))) == 2
 
 
 @pytest.mark.parametrize(
