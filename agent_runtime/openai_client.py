@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,21 +119,23 @@ class OpenAICompatibleClient:
         async with AsyncExitStack() as stack:
             lease: Lease[httpx.AsyncClient] = await stack.enter_async_context(self.clients.lease())
             stack.enter_context(cleaned_errors())
-            async with asyncio.timeout(self.timeout):
-                response = await self._accepted(lease, request)
+            async with asyncio.timeout(self.timeout) as bound:
+                response = await self._accepted(lease, request, bound.when() or math.inf)
                 stack.push_async_callback(response.aclose)
                 told.begin(response.headers)
                 if request.get("stream"):
                     return Answer(response.headers, _chunks(response, request, told, stack.pop_all()))
                 completion = json.loads(b"".join([piece async for piece in _bounded(response)]))
-            if not is_completion(completion):
+            if not is_completion(completion) or not completion.get("choices"):
                 raise BrokenAnswerError("The model's endpoint sent what is no chat completion.")
             told.note_model(completion.get("model"))
             told.end(completion.get("usage"), asked=request)
             return Answer(response.headers, completion)
 
-    async def _accepted(self, lease: Lease[httpx.AsyncClient], request: Mapping[str, Any]) -> httpx.Response:
-        """Sends the request until it is accepted, or was sent often enough."""
+    async def _accepted(
+        self, lease: Lease[httpx.AsyncClient], request: Mapping[str, Any], deadline: float
+    ) -> httpx.Response:
+        """Sends the request until it is accepted, was sent often enough, or could be sent again too late only."""
         # `stream: false` is the default; some endpoints know streams only and take the word for a mistake.
         body = {name: value for name, value in request.items() if name != "stream" or value}
         trace = outgoing_headers(with_baggage=self._is_own)
@@ -150,7 +153,7 @@ class OpenAICompatibleClient:
             delay = delay_before_retry(retries_made, response)
             if response is not None:
                 async with aclosing(response):
-                    if delay is None or is_last:
+                    if delay is None or is_last or asyncio.get_running_loop().time() + delay >= deadline:
                         await _refuse(response, lease.credentials, self.clients.reader.key_name)
             await asyncio.sleep(delay or 0)
         raise AssertionError

@@ -110,6 +110,7 @@ class RunningHandler:
             **server_options(),
         )
         socket = config.bind_socket()
+        socket.listen()  # before the thread does: until then a caller would be refused
         self.port = socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,8 @@ class Reply:
         until: What it waits for; None waits until the client goes away or the server ends.
         delay: Seconds that the server takes before it answers.
         cut_after: Number of pieces after which the server closes the connection without an end.
+        endless: Says the text again and again until the client goes away.
+        pause: Seconds that the server takes before each piece.
     """
 
     text: str = "Hello from the local model."
@@ -63,6 +66,8 @@ class Reply:
     until: threading.Event | None = None
     cut_after: int | None = None
     delay: float = 0.0
+    endless: bool = False
+    pause: float = 0.0
 
     def changed(self, **changes: Any) -> Reply:
         """The same reply with some members changed."""
@@ -105,6 +110,12 @@ def whole_body(reply: Reply, request: dict[str, Any]) -> bytes:
     return json.dumps(body | ({"usage": _usage(reply)} if reply.usage else {})).encode()
 
 
+def endless_body(reply: Reply) -> Iterator[bytes]:
+    """The pieces of an answer that is not streamed and never ends."""
+    yield b'{"choices": [{"message": {"content": "'
+    yield from itertools.repeat(reply.text.encode())
+
+
 def stream_pieces(reply: Reply, request: dict[str, Any]) -> Iterator[bytes]:
     """The events of a streamed answer, `data: [DONE]` last."""
     if reply.raw is not None:
@@ -124,7 +135,8 @@ def _deltas(reply: Reply) -> Iterator[dict[str, Any]]:
     yield {"role": "assistant", "content": ""}
     if reply.reasoning:
         yield {"reasoning_content": reply.reasoning}
-    for word in reply.text.split(" ") if reply.text else ():
+    words = reply.text.split(" ") if reply.text else []
+    for word in itertools.cycle(words) if reply.endless else words:
         yield {"content": word if reply.text.startswith(word) else f" {word}"}
     for position, call in enumerate(reply.tool_calls):
         yield {"tool_calls": [_tool_call(call, position)]}

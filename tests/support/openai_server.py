@@ -30,12 +30,21 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from tests.support.openai_replies import NAMED_REPLIES, Reply, ToolCall, error_body, stream_pieces, whole_body
+from tests.support.openai_replies import (
+    NAMED_REPLIES,
+    Reply,
+    ToolCall,
+    endless_body,
+    error_body,
+    stream_pieces,
+    whole_body,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,6 +64,7 @@ class RecordedRequest:
         headers: Names as sent, in order.
         raw: The body.
         gone: Set when the client closed the connection before the answer's end.
+        arrived: Seconds, by a clock that only grows.
     """
 
     method: str
@@ -62,6 +72,7 @@ class RecordedRequest:
     headers: tuple[tuple[str, str], ...]
     raw: bytes
     gone: threading.Event = field(default_factory=threading.Event)
+    arrived: float = field(default_factory=time.monotonic)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -212,11 +223,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.owner.ended.wait(reply.delay)
         if not self._may_go_on(request, reply, 0):
             return
-        if reply.status != 200 or not request.body.get("stream"):
+        is_stream = request.body.get("stream") and reply.status == 200
+        if not is_stream and not reply.endless:
             self._send_whole(reply.status, reply.headers, whole_body(reply, request.body))
             return
-        self._send_head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked", **reply.headers})
-        for sent, piece in enumerate(stream_pieces(reply, request.body), start=1):
+        kind = "text/event-stream" if is_stream else "application/json"
+        self._send_head(reply.status, {"Content-Type": kind, "Transfer-Encoding": "chunked", **reply.headers})
+        pieces = stream_pieces(reply, request.body) if is_stream else endless_body(reply)
+        for sent, piece in enumerate(pieces, start=1):
+            self.server.owner.ended.wait(reply.pause)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"")
             if not self._may_go_on(request, reply, sent):
                 return

@@ -39,6 +39,7 @@ class McpHttpServer:
             timeout_graceful_shutdown=1,
         )
         socket = config.bind_socket()
+        socket.listen()  # before the thread does: until then a caller would be refused
         self.port = socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self._server = uvicorn.Server(config)
