@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,18 +39,71 @@ def test_turns_of_a_session_build_on_each_other(handler, endpoint):
         assert expected in text
 
 
-def test_sessions_never_see_each_other(handler, endpoint):
-    def talk(number):
-        for turn in range(3):
-            handler.ask(f"canary-{number}-{turn}", session=f"{number:040}")
+class Talk:
+    """Sessions that talk all at the same time, each of its own canary, in a trace of its own."""
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(talk, range(8)))
+    SESSIONS, TURNS = 50, 3
 
-    for request in endpoint.requests:
-        sessions = {text.split("canary-")[1][0] for role, text in _said(request) if role == "user"}
-        assert len(sessions) == 1
-    assert len(endpoint.requests) == 24
+    def __init__(self, handler, endpoint):
+        self._handler = handler
+        self._endpoint = endpoint
+        all_there = threading.Event()
+        # None is answered before all have asked.
+        endpoint.script(MODEL_ID, Reply(echo=True, stop_after=0, until=all_there))
+        with ThreadPoolExecutor(self.SESSIONS) as pool:
+            talks = [pool.submit(self._talk, number) for number in range(self.SESSIONS)]
+            endpoint.wait_for_requests(self.SESSIONS)
+            all_there.set()
+            self.answers = [talk.result() for talk in talks]
+
+    def _talk(self, number):
+        return [self._ask(number, turn) for turn in range(self.TURNS)]
+
+    def _ask(self, number, turn):
+        headers = {
+            "Accept": ("application/json", "text/event-stream")[turn % 2],
+            SESSION_HEADER: f"{number:040}",
+            "traceparent": f"00-{number + 1:032x}-{turn + 1:016x}-01",
+        }
+        response = self._handler.client.post(
+            "/invocations", json={"prompt": f"canary-{number:03}-{turn}"}, headers=headers
+        )
+        assert response.status_code == 200
+        return response.text
+
+    def assert_none_saw_another(self):
+        """What each said, and what was said to the model for it, is of the one session only."""
+        for number, texts in enumerate(self.answers):
+            for turn, text in enumerate(texts):
+                assert f"canary-{number:03}-{turn}" in text
+                assert set(re.findall(r"canary-(\d+)", text)) == {f"{number:03}"}
+                assert set(re.findall(r"\b0{37}\d{3}\b", text)) == {f"{number:040}"}
+        assert len(self._endpoint.requests) == self.SESSIONS * self.TURNS
+        for request in self._endpoint.requests:
+            (number,) = set(re.findall(r"canary-(\d+)", request.raw.decode()))
+            assert request.header("traceparent").split("-")[1] == f"{int(number) + 1:032x}"
+
+
+def test_sessions_that_talk_at_the_same_time_never_see_each_other(handler, endpoint):
+    talk = Talk(handler, endpoint)
+
+    talk.assert_none_saw_another()
+    # Each has its whole conversation.
+    lengths = Counter(len(_said(request)) for request in endpoint.requests)
+    assert lengths == {1: 50, 3: 50, 5: 50}
+
+
+def test_sessions_that_are_evicted_under_load_begin_anew_and_see_no_other(serve, endpoint):
+    handler = serve(maximum_conversations=10)
+
+    talk = Talk(handler, endpoint)
+
+    talk.assert_none_saw_another()
+    assert len(handler.conversations) == 10
+    # Five times as many sessions as are kept: some came back to nothing, none to half of a turn.
+    lengths = Counter(len(_said(request)) for request in endpoint.requests)
+    assert set(lengths) <= {1, 3, 5}
+    assert lengths[1] > 50
 
 
 def test_requests_of_one_session_wait_for_each_other(handler, endpoint):
@@ -66,33 +121,6 @@ def test_requests_of_one_session_wait_for_each_other(handler, endpoint):
 
     assert asked_meanwhile == 2
     assert "First answer" in str(_said(endpoint.requests[2]))
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(status=400),
-        Reply(status=401),
-        Reply(status=404),
-        Reply(cut_after=4),
-        Reply(cut_after=0),
-        Reply(choices=False),
-        Reply(raw=b'data: {"choices": [{"de\n\n'),
-    ],
-    ids=["400", "401", "404", "cut", "cut-at-once", "empty-choices", "malformed"],
-)
-def test_failed_turn_leaves_the_conversation_as_it_was(handler, endpoint, reply):
-    handler.ask("Before")
-    endpoint.script(MODEL_ID, reply)
-    assert handler.invoke({"prompt": "Failing"}).status_code == 502
-    assert "error" in handler.ask_streaming("Failing, streamed")[-1]
-    endpoint.script(MODEL_ID, Reply(text="After all"))
-
-    answer = handler.ask("After")
-
-    assert answer["result"]["content"] == [{"text": "After all"}]
-    assert [role for role, _ in _said(endpoint.requests[-1])] == ["user", "assistant", "user"]
-    assert "Failing" not in str(_said(endpoint.requests[-1]))
 
 
 def test_caller_who_leaves_a_stream_ends_the_models_call_and_no_more(serve, endpoint):

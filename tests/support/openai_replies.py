@@ -44,6 +44,7 @@ class Reply:
         until: What it waits for; None waits until the client goes away or the server ends.
         delay: Seconds that the server takes before it answers.
         cut_after: Number of pieces after which the server closes the connection without an end.
+        echo: Says what was asked last, instead of the text.
         endless: Says the text again and again until the client goes away.
         pause: Seconds that the server takes before each piece.
     """
@@ -66,6 +67,7 @@ class Reply:
     until: threading.Event | None = None
     cut_after: int | None = None
     delay: float = 0.0
+    echo: bool = False
     endless: bool = False
     pause: float = 0.0
 
@@ -100,6 +102,7 @@ def whole_body(reply: Reply, request: dict[str, Any]) -> bytes:
         return reply.raw
     if reply.status != 200:
         return error_body(reply.error, str(reply.status))
+    reply = _in_answer_to(reply, request)
     message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
     if reply.reasoning:
         message["reasoning_content"] = reply.reasoning
@@ -121,6 +124,7 @@ def stream_pieces(reply: Reply, request: dict[str, Any]) -> Iterator[bytes]:
     if reply.raw is not None:
         yield reply.raw
         return
+    reply = _in_answer_to(reply, request)
     frame = _frame(reply, request, "chat.completion.chunk")
     for delta in _deltas(reply) if reply.choices else ():
         yield _event({**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
@@ -129,6 +133,13 @@ def stream_pieces(reply: Reply, request: dict[str, Any]) -> Iterator[bytes]:
     if reply.usage and (request.get("stream_options") or {}).get("include_usage"):
         yield _event({**frame, "choices": [], "usage": _usage(reply)})
     yield b"data: [DONE]\n\n"
+
+
+def _in_answer_to(reply: Reply, request: dict[str, Any]) -> Reply:
+    if not reply.echo:
+        return reply
+    asked = request["messages"][-1]["content"]
+    return reply.changed(text=asked if isinstance(asked, str) else " ".join(part["text"] for part in asked))
 
 
 def _deltas(reply: Reply) -> Iterator[dict[str, Any]]:
