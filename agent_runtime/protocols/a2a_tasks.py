@@ -19,6 +19,8 @@ from a2a.utils.errors import InvalidParamsError
 from agent_runtime.conversations import MAXIMUM_CONVERSATIONS
 from agent_runtime.failures import BadRequestError, failure_of
 from agent_runtime.inputs import Prompt
+from agent_runtime.inputs.blocks import read_content
+from agent_runtime.inputs.place import Place
 from agent_runtime.protocols.answers import ANSWER, ERROR, facts_of, text_of, whole_characters
 
 if TYPE_CHECKING:
@@ -69,11 +71,16 @@ class AgentTasks(AgentExecutor):
         updater = TaskUpdater(event_queue, str(context.task_id), str(context.context_id))
         with self._health.working():
             try:
-                prompt = Prompt.from_payload({"prompt": _content(message)})
+                prompt = Prompt([{"role": "user", "content": read_content(Place("parts", _content(message)))}])
             except BadRequestError as error:
                 raise refusal(error) from None
             await event_queue.enqueue_event(
-                new_task(updater.task_id, updater.context_id, TaskState.TASK_STATE_SUBMITTED, history=[message])
+                new_task(
+                    updater.task_id,
+                    updater.context_id,
+                    TaskState.TASK_STATE_SUBMITTED,
+                    history=[_without_files(message)],
+                )
             )
             await updater.start_work()
             try:
@@ -208,6 +215,19 @@ async def _fail(updater: TaskUpdater, failure: Failure) -> None:
     message = new_message([new_text_part(text)], context_id=updater.context_id, task_id=updater.task_id)
     metadata = {ERROR: failure.as_event()["error"]}
     await updater.update_status(TaskState.TASK_STATE_FAILED, message=message, metadata=metadata)
+
+
+def _without_files(message: Message) -> Message:
+    """What a task remembers of its message: the SDK copies the whole task at each event."""
+    kept = [
+        new_text_part(f"({part.media_type} {part.filename})") if part.WhichOneof("content") == "raw" else part
+        for part in message.parts
+    ]
+    told = type(message)()
+    told.CopyFrom(message)
+    del told.parts[:]
+    told.parts.extend(kept)
+    return told
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:

@@ -246,6 +246,8 @@ def test_image_reaches_the_model(agent, endpoint):
 
     assert task["status"]["state"] == "completed"
     assert png in json.dumps(endpoint.requests[0].body["messages"][-1])
+    assert png not in json.dumps(task)
+    assert task["history"][0]["parts"][1]["text"] == "(image/png chart.png)"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_image_reaches_the_model(agent, endpoint):
     [
         (" ", "empty"),
         ({"kind": "file", "file": {"uri": "http://169.254.169.254/x", "mimeType": "image/png"}}, "fetches nothing"),
-        ({"kind": "file", "file": {"bytes": "AAAA", "mimeType": "image/png"}}, "is no png"),
+        ({"kind": "file", "file": {"bytes": "AAAA", "mimeType": "image/png"}}, "parts[0].image_url.url is no png"),
         ({"kind": "file", "file": {"bytes": "AAAA", "mimeType": "video/mp4"}}, "type"),
     ],
     ids=["empty", "address", "no-image", "video"],
