@@ -88,6 +88,10 @@ def test_what_the_commands_read_loads_no_cdk(module: str) -> None:
     assert not modules_after(f"import {module}") & CDK
 
 
+def test_the_command_line_loads_what_a_command_needs_when_it_runs() -> None:
+    assert not modules_after("import strandline.cli") & {*CDK, *AWS, "pydantic", "yaml", "litellm", "openai", "strands"}
+
+
 def pinned_cli() -> tuple[int, ...]:
     version = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", version), "an exact version, not a range"

@@ -13,7 +13,6 @@ import typer
 from rich.markup import escape
 
 from agent_runtime.errors import InputError, Problem
-from agent_runtime.notices import find_notices
 from strandline.console import stderr, stdout
 from strandline.targets import BLUEPRINTS, ENVIRONMENTS, EnvironmentsOption, JsonOption
 
@@ -79,6 +78,8 @@ def find_problems(paths: Sequence[Path], env: str | None = None, environments: P
     Returns:
         What is wrong, and what else is to be said.
     """
+    from agent_runtime.notices import find_notices
+
     found = Findings()
     try:
         targets = _targets(env, environments)
