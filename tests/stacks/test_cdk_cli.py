@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stacks.packaging import AGENTCORE, HOST, build_code_artefact
+from stacks.packaging.interpreter import interpreter_for
 from strandline.toolchain import node_bin
 from tests.stacks.conftest import ENVIRONMENTS
 from tests.stacks.projects import ROOT, Assembly, blueprint, write_project
@@ -53,7 +54,7 @@ def cdk_synth(root: Path, home: Path, *more: str, app: Path | None = None) -> Sy
         cwd=ROOT,
         env={
             **CANARIES,
-            "PATH": f"{node_bin()}{os.pathsep}/usr/bin{os.pathsep}/bin",
+            "PATH": os.pathsep.join([str(node_bin()), "/usr/bin", "/bin", str(interpreter_for(AGENTCORE).path.parent)]),
             "HOME": str(private),
             "JSII_NODE": str(node_bin() / "node"),
             "STRANDLINE_HOME": str(home),
@@ -171,6 +172,6 @@ def test_without_wheels_and_network_the_message_says_what_to_do(tmp_path: Path) 
     synth = cdk_synth(root, empty)
 
     assert synth.status != 0
-    assert "uv cannot install light.lock for aarch64-manylinux_2_28, Python 3.13" in synth.output
+    assert "uv cannot install light.lock, otel.lock for aarch64-manylinux_2_28, Python 3.13" in synth.output
     assert "Is the package index reachable from here?" in synth.output
     assert "Traceback" not in synth.output
