@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,9 @@ def serve() -> None:
     service, settings = _build_or_exit()
     # Again, because libraries set their own level when they are imported: OPENAI_LOG=debug, LITELLM_LOG=DEBUG.
     logs.quiet_libraries()
+    # What the start made stays for the life of the process: no collection looks at it again.
+    gc.freeze()
+    gc.enable()
     # uvicorn raises the signal again when it has served what was in flight; by default that would be no orderly end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     protocol = service.blueprint.runtime.protocol

@@ -82,8 +82,8 @@ def build_cases(scratch: Path) -> list[Case]:
     compiled = _by_hand(scratch, "standard_bytecode", "the same with bytecode", locks, bytecode=True)
     return [
         *(echo, plain, compiled),
-        _ours(scratch, "litellm", "Strandline, client: litellm", ("light", "litellm")),
-        _ours(scratch, "light", "Strandline, light client", ("light",)),
+        _ours(scratch, "litellm", "Strandline, client: litellm", ("litellm", "otel")),
+        _ours(scratch, "light", "Strandline, light client", ("light", "otel")),
     ]
 
 

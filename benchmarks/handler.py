@@ -54,7 +54,7 @@ def handler(scratch: Path, aws: AwsServer, base_url: str) -> Iterator[Server]:
     """The handler's artefact as a process, with the light client."""
     tree = scratch / "tree"
     if not tree.exists():
-        with zipfile.ZipFile(build_code_artefact(("light",), HOST, HOME).path) as archive:
+        with zipfile.ZipFile(build_code_artefact(("light", "otel"), HOST, HOME).path) as archive:
             archive.extractall(tree)
     port = free_port()
     bundle = write_bundle(scratch / "blueprints", base_url, client="openai")
