@@ -12,8 +12,10 @@ kernel would share between parent and copy is replaced under the same number: li
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import datetime
+import functools
 import gc
 import hashlib
 import json
@@ -31,7 +33,7 @@ import uuid
 
 import uvicorn
 
-from agent_runtime.server import serve
+from agent_runtime import main as handler
 
 NOTED = ("socket.connect", "socket.gethostname", "socket.getaddrinfo", "subprocess.Popen", "os.fork", "os.forkpty")
 STATE_PATH = "/state"
@@ -45,23 +47,47 @@ def main():
     """Starts the handler as AgentCore does, and waits for orders beside it."""
     sys.addaudithook(_note)
     uvicorn.Server.serve = _serve_and_obey
-    serve()
+    handler.main()
+
+
+@contextlib.contextmanager
+def _all_in_sight():
+    """Lets the collector's lists show what it was told never to look at again, and collects nothing meanwhile."""
+    is_frozen = gc.get_freeze_count() > 0
+    gc.disable()
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        if is_frozen:
+            gc.freeze()
+        gc.enable()
 
 
 def state():
     """What the process holds that a snapshot would freeze."""
-    things = gc.get_objects()
-    clients = {kind for kind in {*map(type, things)} if _CLIENT.match(_name_of(kind))}
+    with _all_in_sight():
+        return _state(gc.get_objects())
+
+
+def _state(things):
+    kinds = {kind: _name_of(kind) for kind in {*map(type, things)}}
     return {
-        "pid": os.getpid(),
+        # Made by the start: as long as it is in sight, so is whatever else the start left.
+        "agents": sum(kinds[type(one)] == "agent_runtime.invocation.AgentService" for one in things),
         "random": hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
         "generators": sorted(_keeper(one) for one in things if type(one) is random.Random and one is not random._inst),
         "threads": [thread.name for thread in threading.enumerate()],
-        "clients": sorted(_name_of(type(one)) for one in things if type(one) in clients),
+        "clients": sorted(kind for one in things for kind in [kinds[type(one)]] if _is_client(kind)),
         "default_session": _default_session(),
         "node": uuid._node,
         "noted": [*_noted],
     }
+
+
+@functools.cache
+def _is_client(kind):
+    return bool(_CLIENT.match(kind))
 
 
 _CLIENT = re.compile(
@@ -196,6 +222,11 @@ def _put_clocks_forward(wall, monotonic):
 
 
 def _replace_everywhere(known, other):
+    with _all_in_sight():
+        _replace_in_all_holders(known, other)
+
+
+def _replace_in_all_holders(known, other):
     for holder in gc.get_referrers(known):
         if isinstance(holder, types.CellType):
             holder.cell_contents = other

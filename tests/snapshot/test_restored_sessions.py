@@ -141,6 +141,7 @@ def test_nothing_is_held_for_other_providers_protocols_and_traces_either(tmp_pat
 def assert_nothing_is_held(snapshot):
     held = snapshot.state()
 
+    assert held["agents"] == 1
     assert held["clients"] == []
     assert held["default_session"] is False
     # No thread, so none that goes on after the restore with what it had in hand.
@@ -173,10 +174,12 @@ def test_no_secret_is_in_memory_until_the_first_request(snapshot):
     in_copy = copy.memory_holds(*SECRETS.values(), *role, PROMPT)
     copy.ask("Hello", session(1))
     after = copy.memory_holds(SECRETS["MODEL_KEY"], SECRETS["TEAM"], PROMPT)
+    clients = copy.state()["clients"]
 
     # The prompt is there to be found, as are the secrets once they have been used.
     assert in_snapshot == in_copy == {PROMPT}
     assert after == {SECRETS["MODEL_KEY"], SECRETS["TEAM"], PROMPT}
+    assert "botocore.credentials.RefreshableCredentials" in clients
 
 
 def test_ids_and_random_numbers_of_each_copy_are_its_own(snapshot, talks):
