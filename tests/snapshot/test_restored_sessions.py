@@ -60,12 +60,18 @@ HARMLESS_GENERATORS = {
     "tempfile._RandomNameSequence",
 }
 WEEK = 7 * 24 * 3600.0
+CLOCKS = (
+    {"wall": WEEK, "monotonic": 0},  # the machine stood still, and its wall clock was put right
+    {"wall": WEEK, "monotonic": WEEK},
+    {"wall": -3600.0, "monotonic": WEEK},
+)
 
 
 @pytest.fixture(scope="module", params=MEMBERS)
 def snapshot(request, tmp_path_factory):
     """A handler at its first healthy ping; one of each kind for all tests."""
     with started(tmp_path_factory.mktemp("agent"), MEMBERS[request.param]) as running:
+        running.kind = request.param
         yield running
 
 
@@ -214,11 +220,8 @@ def test_copies_work_at_the_same_time_over_connections_of_their_own(snapshot, ta
 
 def test_time_that_passed_since_the_snapshot_harms_nothing(snapshot):
     snapshot.renew(NEW)
-    clocks = [
-        {"wall": WEEK, "monotonic": 0},  # the machine stood still, and its wall clock was put right
-        {"wall": WEEK, "monotonic": WEEK},
-        {"wall": -3600.0, "monotonic": WEEK},
-    ]
+    # All of them for our own code, the likeliest one for what libraries add to it.
+    clocks = CLOCKS if snapshot.kind == "light" else CLOCKS[:1]
     copies = [snapshot.copy(**ahead) for ahead in clocks]
 
     def talk(copy, number):
