@@ -69,7 +69,7 @@ _GUARDRAIL = {
         }
     }
 }
-_FUNCTION = {"tools": [{"python": "weather:forecast"}]}
+_FUNCTION = {"tools": [{"python": "field_tools:forecast"}]}
 
 
 _REFUSED = {"thinking": ("openai",), "observability.data_protection.guardrail": WAYS[1:]}
@@ -135,7 +135,7 @@ def values_of(path: Path, way: str, addresses: Addresses) -> list[Any]:
         "model.cache_tools": ["default", "tides"],
         "runtime.max_iterations": [2],
         "runtime.max_execution_time": [1],
-        "tools[].python": ["weather:sunrise"],
+        "tools[].python": ["field_tools:sunrise"],
         "tools[].builtin": ["log_book"],
         "tools[].mcp.url": [addresses.other_tools],
         "tools[].mcp.command": [["python", "-m", "quay"]],

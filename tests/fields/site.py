@@ -25,7 +25,7 @@ _NAMES = ("local", "simulation", "staging", "production")
 _VARIABLES = {"GUARDRAIL": "gr-1", "OTHER_GUARDRAIL": "gr-2", "GUARDRAIL_VERSION": "1", "OTHER_VERSION": "2"}
 _SECRETS = ("MODEL_KEY", "OTHER_KEY", "TEAM")
 _TOOLS = {
-    "weather.py": "from strands import tool\n\n\n"
+    "field_tools.py": "from strands import tool\n\n\n"
     "@tool\ndef forecast(place: str) -> str:\n    '''Forecasts.'''\n    return 'sun'\n\n\n"
     "@tool\ndef sunrise(place: str) -> str:\n    '''Tells the sunrise.'''\n    return 'six'\n",
     **{
