@@ -21,6 +21,7 @@ from agent_runtime.bundle import build_bundle
 from agent_runtime.loader import load_blueprint
 from gateway.compile import compile_config
 from gateway.settings import GatewaySettings
+from gateway.target import GatewayTarget
 from strandline.toolchain import ensure_virtual_environment
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def litellm_proxy(folder: Path) -> Iterator[Server]:
         {"models": {MODEL: {"model": "openai/gpt-4.1-mini", "mock_response": "The tide turns twice a day. " * 4}}}
     )
     config = folder / "config.yaml"
-    config.write_text(compile_config(settings))
+    config.write_text(compile_config(settings, GatewayTarget(execution_mode="production")))
     program = ensure_virtual_environment("gateway", ROOT / "gateway" / "requirements.lock", HOME) / "bin" / "litellm"
     port = free_port()
     variables = {

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from gateway.settings import MASTER_KEY, GatewayModel, GatewaySettings
 
+if TYPE_CHECKING:
+    from gateway.target import GatewayTarget
 
-def compile_config(settings: GatewaySettings) -> str:
-    """Write LiteLLM's configuration; the same settings give the same text. It holds names of variables, no secret.
+
+def compile_config(settings: GatewaySettings, target: GatewayTarget) -> str:
+    """Write LiteLLM's configuration; the same input gives the same text. It holds names of variables, no secret.
 
     Args:
         settings: What the proxy serves.
+        target: Where it runs.
 
     Returns:
         The text of `config.yaml`.
     """
+    del target
     config = {
         "model_list": [
             {"model_name": name, "litellm_params": _params(model)} for name, model in sorted(settings.models.items())

@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 
 from gateway.compile import compile_config
 from gateway.settings import MASTER_KEY
+from gateway.target import GatewayTarget
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService
@@ -47,7 +48,7 @@ class GatewayStack(EnvironmentStack):
         settings: GatewaySettings,
     ) -> None:
         super().__init__(scope, construct_id, environment=environment, description="LiteLLM gateway")
-        content = compile_config(settings).encode()
+        content = compile_config(settings, _target(environment)).encode()
         config = add_bytes(self, content, sha256=hashlib.sha256(content).hexdigest(), suffix=".yaml")
         group = self.add_log_group("Logs")
         service = LiteLLMService(
@@ -67,6 +68,10 @@ class GatewayStack(EnvironmentStack):
         self.bound_roles()
         cdk.CfnOutput(self, "Url", value=_url(service.host), description="Address of the gateway inside the VPC")
         self.url = _url(self.export(service.host))
+
+
+def _target(environment: Environment) -> GatewayTarget:
+    return GatewayTarget(execution_mode=environment.execution_mode, tasks=environment.gateway.tasks)
 
 
 def _url(host: str) -> str:

@@ -10,8 +10,10 @@ from agent_runtime.loader import load_blueprints
 from gateway.compile import compile_config
 from gateway.routes import find_unserved
 from gateway.settings import GatewaySettings, load_gateway
+from gateway.target import GatewayTarget
 
 REPOSITORY = Path(__file__).parents[2]
+TARGET = GatewayTarget(execution_mode="production")
 TWO_MODELS = """\
 models:
   zeta: {model: openai/gpt-5-mini, api_key_env: OPENAI_API_KEY, timeout_seconds: 60}
@@ -29,7 +31,7 @@ def load(tmp_path: Path, text: str) -> GatewaySettings:
 
 
 def test_models_become_a_model_list_that_names_its_variables(tmp_path):
-    config = yaml.safe_load(compile_config(load(tmp_path, TWO_MODELS)))
+    config = yaml.safe_load(compile_config(load(tmp_path, TWO_MODELS), TARGET))
     assert config["model_list"] == [
         {
             "model_name": "4.1",
@@ -53,8 +55,8 @@ def test_models_become_a_model_list_that_names_its_variables(tmp_path):
 
 def test_the_order_of_the_file_makes_no_difference(tmp_path):
     first, second = ("  a: {model: x/a}\n", "  b: {model: x/b}\n")
-    one = compile_config(load(tmp_path, f"models:\n{first}{second}"))
-    assert compile_config(load(tmp_path, f"models:\n{second}{first}")) == one
+    one = compile_config(load(tmp_path, f"models:\n{first}{second}"), TARGET)
+    assert compile_config(load(tmp_path, f"models:\n{second}{first}"), TARGET) == one
 
 
 def test_secret_names_are_the_providers_keys(tmp_path):
@@ -66,7 +68,7 @@ def test_texts_that_yaml_1_1_would_change_reach_litellm_unchanged(tmp_path):
     texts = ["no", "1.10", "12:30", "2026-01-01", "a: b", "# x", "line one\nline two\n", "Grüße", " spaced "]
     for text in texts:
         quoted = yaml.safe_dump({"models": {"demo": {"model": "a/b", "mock_response": text}}})
-        config = yaml.safe_load(compile_config(load(tmp_path, quoted.replace("'2026-01-01'", '"2026-01-01"'))))
+        config = yaml.safe_load(compile_config(load(tmp_path, quoted.replace("'2026-01-01'", '"2026-01-01"')), TARGET))
         assert config["model_list"][0]["litellm_params"]["mock_response"] == text
 
 

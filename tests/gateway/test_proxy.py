@@ -12,10 +12,12 @@ import pytest
 from gateway.compile import compile_config
 from gateway.image import LITELLM_VERSION
 from gateway.settings import GatewaySettings, load_gateway
+from gateway.target import GatewayTarget
 from tests.support.litellm_proxy import MASTER_KEY, REPOSITORY, START_SECONDS, litellm_proxy, proxy_program
 from tests.support.openai_server import OpenAIServer, Reply
 
 PROVIDER_KEY = "sk-canary-provider-key"
+TARGET = GatewayTarget(execution_mode="production")
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -45,7 +47,7 @@ def config(tmp_path_factory, provider):
         }
     )
     path = tmp_path_factory.mktemp("gateway") / "config.yaml"
-    path.write_text(compile_config(settings))
+    path.write_text(compile_config(settings, TARGET))
     return path
 
 
