@@ -8,6 +8,7 @@ handler's start, a quarter of its memory and of its artefact.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import math
@@ -40,6 +41,8 @@ MAXIMUM_ANSWER_BYTES = 32 * 1024 * 1024
 
 _PATH = "/chat/completions"
 _END = b"[DONE]"
+# The end of the body comes with its last event or just after; a caller does not wait for one that keeps the body open.
+_END_OF_BODY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +197,24 @@ async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def _read_to_the_end(events: AsyncIterator[bytes]) -> None:
+    """Reads what follows the last event, which is the end of the body: a response left earlier costs its connection."""
+    with contextlib.suppress(TimeoutError, httpx.TransportError):
+        async with asyncio.timeout(_END_OF_BODY_SECONDS):
+            async for _ in events:
+                pass
+
+
 async def _chunks(
     response: httpx.Response, request: Mapping[str, Any], told: ModelAnswers, leases: AsyncExitStack
 ) -> AsyncIterator[dict[str, Any]]:
     usage: object = None
     finished = False
     async with leases:
-        async for data in data_of(_bounded(response)):
+        events = data_of(_bounded(response))
+        async for data in events:
             if data.startswith(_END):
+                await _read_to_the_end(events)
                 break
             chunk = json.loads(data)
             raise_for_error_event(chunk)

@@ -52,6 +52,16 @@ def test_no_authorization_is_sent_without_a_key(serve, endpoint, secrets_manager
     assert secrets_manager.calls == []
 
 
+@pytest.mark.parametrize("client", ["openai", "litellm"])
+def test_next_call_of_the_model_comes_over_the_same_connection(serve, endpoint, client):
+    handler = serve(client=client)
+
+    for _ in range(3):
+        handler.ask()
+
+    assert len({request.connection for request in endpoint.requests}) == 1
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_is_not_followed(serve, endpoint, status):
     handler = serve(extra_headers_env={"X-Team": "TEAM"})

@@ -63,6 +63,7 @@ class RecordedRequest:
         path: Path, with its query.
         headers: Names as sent, in order.
         raw: The body.
+        connection: The client's port: the same for requests that came over the same connection.
         gone: Set when the client closed the connection before the answer's end.
         arrived: Seconds, by a clock that only grows.
     """
@@ -71,6 +72,7 @@ class RecordedRequest:
     path: str
     headers: tuple[tuple[str, str], ...]
     raw: bytes
+    connection: int
     gone: threading.Event = field(default_factory=threading.Event)
     arrived: float = field(default_factory=time.monotonic)
 
@@ -208,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = RecordedRequest(self.command, self.path, tuple(self.headers.items()), raw)
+        request = RecordedRequest(self.command, self.path, tuple(self.headers.items()), raw, self.client_address[1])
         reply = self.server.owner.record(request)
         if reply is None:
             self._send_whole(404, {}, error_body(f"There is nothing at {self.path}."))
