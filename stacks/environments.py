@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from agent_runtime.blueprint import EnvironmentName, ExecutionMode
 from agent_runtime.rules import VariableName, VariableValue
-from agent_runtime.strict import StrictModel, broken_rule
+from agent_runtime.strict import Fault, Rules, StrictModel, broken_rule
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml
+from stacks.gateway_hosting import CompleteHosting, GatewayHosting, complete_hosting, faults_of_hosting
 
 RemovalPolicy = Literal["retain", "destroy"]
 # What CloudWatch Logs accepts in PutRetentionPolicy.
@@ -33,14 +35,6 @@ LogRetentionDays = Literal[
 ]
 OWN_VPC = "own"
 
-# CPU units to the MiB that Fargate offers with them (Amazon ECS, "Task CPU and memory").
-_FARGATE_MEMORY: dict[int, tuple[int, ...]] = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4096 + 1, 1024)),
-    1024: tuple(range(2048, 8192 + 1, 1024)),
-    2048: tuple(range(4096, 16384 + 1, 1024)),
-    4096: tuple(range(8192, 30720 + 1, 1024)),
-}
 _TAG = re.compile(r"[\w .:/=+@-]*")  # Tag Editor: letters, digits and spaces of any language, and _ . : / = + - @
 _BLOCK_SIZES = range(16, 25)  # a VPC is /16 to /28; below /24 the subnets of two zones have no room for endpoints
 
@@ -145,26 +139,6 @@ class Network(StrictModel):
         return self.vpc == OWN_VPC
 
 
-class GatewaySize(StrictModel):
-    """How large the LiteLLM proxy is."""
-
-    cpu: Literal[256, 512, 1024, 2048, 4096] = Field(default=1024, description="CPU units of a task; 1024 is one vCPU.")
-    memory_mib: int = Field(default=2048, description="Memory of a task in MiB, in a pair that Fargate offers.")
-    tasks: int = Field(default=1, ge=1, le=100, description="Tasks that run at all times.")
-
-    @model_validator(mode="after")
-    def _check_pair(self) -> Self:
-        offered = _FARGATE_MEMORY[self.cpu]
-        if self.memory_mib not in offered:
-            sizes = ", ".join(map(str, offered))
-            raise broken_rule(
-                f"Fargate has no task of {self.cpu} CPU units with {self.memory_mib} MiB",
-                f"with cpu {self.cpu}, set memory_mib to one of {sizes}",
-                at=("memory_mib",),
-            )
-        return self
-
-
 class EnvironmentSettings(StrictModel):
     """What `environments.yaml` says of one environment."""
 
@@ -174,7 +148,7 @@ class EnvironmentSettings(StrictModel):
         default=None, description="How agents run there. Default: the environment's name; simulation for local."
     )
     network: Network = Field(default=Network(), description="The VPC.")
-    gateway: GatewaySize = Field(default=GatewaySize(), description="Size of the LiteLLM proxy.")
+    gateway: GatewayHosting = Field(default=GatewayHosting(), description="What the LiteLLM proxy runs on.")
     removal_policy: RemovalPolicy | None = Field(
         default=None,
         description="What happens to data on destroy. Default: retain in staging and production, else destroy.",
@@ -195,6 +169,7 @@ class Environment(EnvironmentSettings):
 
     name: EnvironmentName = Field(description="Name of the environment, and prefix of what is made for it.")
     execution_mode: ExecutionMode = Field(description="How agents run there.")
+    gateway: CompleteHosting = Field(description="What the LiteLLM proxy runs on.")
     removal_policy: RemovalPolicy = Field(description="What happens to data when a stack is destroyed.")
 
     @property
@@ -214,8 +189,16 @@ class Environment(EnvironmentSettings):
         return self.network.availability_zones or tuple(self.region + letter for letter in letters)
 
 
+def _check_hosting(file: EnvironmentsFile) -> Iterator[Fault]:
+    for name, settings in file.environments.items():
+        for fault in faults_of_hosting(name, settings.gateway):
+            yield replace(fault, at=("environments", name, "gateway", *fault.at))
+
+
 class EnvironmentsFile(StrictModel):
     """The whole of `environments.yaml`."""
+
+    RULES: ClassVar[Rules] = (_check_hosting,)
 
     environments: Mapping[EnvironmentName, EnvironmentSettings] = Field(
         min_length=1, description="Environments by name: local, simulation, staging, production."
@@ -229,7 +212,8 @@ def complete(name: EnvironmentName, settings: EnvironmentSettings) -> Environmen
         "removal_policy": "retain" if name in ("staging", "production") else "destroy",
     }
     written = settings.model_dump(exclude_unset=True, exclude_none=True)
-    return Environment.model_validate({**defaults, **written, "name": name})
+    hosting = complete_hosting(name, written.pop("gateway", {}))
+    return Environment.model_validate({**defaults, **written, "gateway": hosting, "name": name})
 
 
 def load_environments(path: Path) -> dict[str, Environment]:

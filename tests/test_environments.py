@@ -72,6 +72,96 @@ def test_everything_can_be_written(tmp_path):
     assert environment.availability_zones[-1] == "eu-central-1c"
 
 
+@pytest.mark.parametrize(
+    ("name", "profile", "size", "tasks", "entry", "redis", "simulates"),
+    [
+        ("local", "stateless", (512, 1024), (1, 1), "load_balancer", False, False),
+        ("simulation", "stateless", (512, 1024), (1, 1), "service_discovery", False, True),
+        ("staging", "managed", (512, 2048), (1, 1), "load_balancer", False, False),
+        ("production", "managed", (1024, 2048), (2, 4), "load_balancer", True, False),
+    ],
+)
+def test_the_gateways_defaults_follow_the_name(tmp_path, name, profile, size, tasks, entry, redis, simulates):
+    gateway = one(tmp_path, "tags: {}", name).gateway
+
+    assert (gateway.profile, gateway.is_managed) == (profile, profile == "managed")
+    assert (gateway.cpu, gateway.memory_mib) == size
+    assert (gateway.tasks, gateway.max_tasks) == tasks
+    assert (gateway.entry, gateway.redis is not None, gateway.simulate_endpoints) == (entry, redis, simulates)
+    assert (gateway.reachability, gateway.scales) == ("private", tasks[1] > tasks[0])
+    assert gateway.database.multi_az is (True if name == "production" else False if name == "staging" else None)
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [
+        ("cpu: 256", (256, 2048)),
+        ("cpu: 4096", (4096, 8192)),
+        ("memory_mib: 16384", (2048, 16384)),
+        ("profile: stateless", (512, 1024)),
+        ("profile: stateless, cpu: 256", (256, 1024)),
+    ],
+)
+def test_half_of_a_size_brings_the_other_half(tmp_path, written, size):
+    gateway = one(tmp_path, f"gateway: {{{written}}}").gateway
+    assert (gateway.cpu, gateway.memory_mib) == size
+
+
+def test_a_gateway_for_operators_gets_a_balancer_that_tells_them_from_agents(tmp_path):
+    assert one(tmp_path, "gateway: {operator_cidrs: [10.8.0.0/16]}", "simulation").gateway.entry == "load_balancer"
+
+
+def test_tasks_that_share_limits_get_a_cache(tmp_path):
+    assert one(tmp_path, "gateway: {max_tasks: 2}").gateway.redis is not None
+    assert one(tmp_path, "gateway: {tasks: 2, profile: stateless}").gateway.redis is None
+    assert one(tmp_path, "gateway: {tasks: 2, profile: stateless, redis: {}}").gateway.redis is not None
+
+
+CERTIFICATE = "certificate_arn: 'arn:aws:acm:eu-central-1:111111111111:certificate/12-ab'"
+
+
+def test_a_public_gateway_has_a_name_and_a_certificate(tmp_path):
+    gateway = one(tmp_path, f"gateway: {{reachability: public, hostname: llm.example.com, {CERTIFICATE}}}").gateway
+    assert (gateway.reachability, gateway.hostname) == ("public", "llm.example.com")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "part"),
+    [
+        (
+            "reachability: public, hostname: a.example.com",
+            "gateway.reachability: reachability: public needs certificate",
+        ),
+        (f"reachability: public, {CERTIFICATE}", "public needs hostname"),
+        (f"hostname: a.example.com, {CERTIFICATE}", "gateway.hostname: hostname belongs to reachability: public"),
+        ("hostname: https://a.example.com", "must match"),
+        ("certificate_arn: arn:aws:iam::1:server-certificate/x", "must match"),
+        ("tasks: 3, max_tasks: 2", "gateway.max_tasks: is less than the 3 tasks that always run"),
+        ("operator_cidrs: [10.8.0.1/16]", "is not an IPv4 block"),
+        ("operator_cidrs: [0.0.0.0/0]", "wider than /8"),
+        ("operator_cidrs: [10.8.0.0/16, 10.8.0.0/16]", "names the same block twice"),
+        ("entry: service_discovery", "the profile managed serves admin routes"),
+        ("profile: stateless, entry: service_discovery, operator_cidrs: [10.8.0.0/16]", "tells operators from agents"),
+        ("profile: stateless, database: {}", "gateway.database: the profile stateless has no database"),
+        ("database: {engine: aurora, instance_class: db.t4g.micro}", "instance_class belongs to engine: postgres"),
+        ("database: {engine: aurora, min_acu: 4}", "gateway.database.max_acu: is less than min_acu"),
+        ("database: {engine: mysql}", "allowed: postgres, aurora"),
+        ("profile: stateful", "allowed: stateless, managed"),
+        ("memory_mib: 100", "set memory_mib to one of 1024"),
+    ],
+)
+def test_faults_of_a_gateway_name_their_place(tmp_path, gateway, part):
+    assert part in refusal(tmp_path, f"gateway: {{{gateway}}}")
+
+
+def test_faults_of_two_gateways_are_told_together(tmp_path):
+    text = f"environments: {{local: {{{ACCOUNT}, gateway: {{tasks: 2, max_tasks: 1}}}}, "
+    text += f"staging: {{{ACCOUNT}, gateway: {{entry: service_discovery}}}}}}"
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, text)
+    assert len(caught.value.problems) == 2
+
+
 def test_an_existing_vpc_brings_its_zones(tmp_path):
     network = f"network: {{{EXISTING}, availability_zones: [eu-central-1b, eu-central-1c]}}"
     environment = one(tmp_path, network)
