@@ -1,0 +1,65 @@
+"""Who may call a proxy that has no database: `custom_auth` of LiteLLM's `general_settings`.
+
+LiteLLM itself knows one key there, the master key, so every agent would hold the key that opens the admin routes, and
+a wrong key would be answered with 400. Here the environment's own key opens inference and nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from typing import TYPE_CHECKING
+
+from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
+from litellm.proxy.auth.auth_utils import get_request_route
+
+from gateway.proxy.paths import is_inference
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MASTER_KEY = "LITELLM_MASTER_KEY"
+INFERENCE_KEY = "STRANDLINE_GATEWAY_KEY"
+
+_BEARER = "Bearer "
+_MASTER = os.environ.get(MASTER_KEY, "").encode()
+_INFERENCE = os.environ.get(INFERENCE_KEY, "").encode()
+
+
+async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
+    """Tells who calls, by the key ("Custom Auth", LiteLLM).
+
+    Args:
+        request: The request.
+        api_key: The key as it was sent, or nothing.
+
+    Returns:
+        The caller, without the key.
+
+    Raises:
+        ProxyException: The key is none that is known (401), or may not open this path (403).
+    """
+    sent = (api_key or "").removeprefix(_BEARER).encode()
+    # Both comparisons are always made, so that the time of an answer tells nothing of either key.
+    is_master, is_inference_key = _same(sent, _MASTER), _same(sent, _INFERENCE)
+    if is_master:
+        return UserAPIKeyAuth(key_alias=MASTER_KEY, user_role=LitellmUserRoles.PROXY_ADMIN)
+    if not is_inference_key:
+        raise ProxyException(
+            message="The gateway does not know this API key." if sent else "The request has no API key.",
+            type="invalid_request_error",
+            param=None,
+            code=401,
+            openai_code="invalid_api_key",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    path = get_request_route(request)
+    if not is_inference(path):
+        raise ProxyException(
+            message="This API key is for inference only.", type="permission_denied", param=None, code=403
+        )
+    return UserAPIKeyAuth(key_alias=INFERENCE_KEY, user_role=LitellmUserRoles.INTERNAL_USER)
+
+
+def _same(sent: bytes, key: bytes) -> bool:
+    return bool(key) and hmac.compare_digest(sent, key)
