@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from agent_runtime.strict import Fault, Rules, StrictModel, broken_rule
+from stacks.gateway_data import Database, Redis
 
 if TYPE_CHECKING:
     from agent_runtime.blueprint import EnvironmentName
@@ -69,34 +70,6 @@ Hostname = Annotated[
 ]
 
 
-class GatewayDatabase(StrictModel):
-    """The PostgreSQL of the profile managed."""
-
-    engine: Literal["postgres", "aurora"] = Field(
-        default="postgres", description="postgres is RDS PostgreSQL; aurora is Aurora PostgreSQL Serverless v2."
-    )
-    instance_class: Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = Field(
-        default="db.t4g.micro", description="Instance class; not for aurora, which scales by capacity units."
-    )
-    storage_gib: int = Field(default=20, ge=20, le=1024, description="Storage in GiB; not for aurora, which grows.")
-    multi_az: bool | None = Field(
-        default=None, description="Whether a standby waits in another zone. Default: in production."
-    )
-    backup_days: int | None = Field(
-        default=None, ge=1, le=35, description="Days of point-in-time recovery. Default: 14 in production, else 1."
-    )
-    min_acu: float = Field(default=0.5, ge=0, le=256, multiple_of=0.5, description="Least capacity units of aurora.")
-    max_acu: float = Field(default=2, ge=1, le=256, multiple_of=0.5, description="Most capacity units of aurora.")
-
-
-class GatewayRedis(StrictModel):
-    """The cache that tasks share limits, cooldowns and answers in."""
-
-    node_type: Annotated[str, StringConstraints(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")] = Field(
-        default="cache.t4g.micro", description="Node type of ElastiCache for Valkey."
-    )
-
-
 class GatewayHosting(StrictModel):
     """The LiteLLM proxy in one environment: what it runs on and who reaches it."""
 
@@ -145,8 +118,8 @@ class GatewayHosting(StrictModel):
     alarm_topic_arn: TopicArn | None = Field(
         default=None, description="SNS topic that alarms tell; without it they only show in CloudWatch."
     )
-    database: GatewayDatabase = Field(default=GatewayDatabase(), description="The PostgreSQL of the profile managed.")
-    redis: GatewayRedis | None = Field(
+    database: Database = Field(default=Database(), description="The PostgreSQL of the profile managed.")
+    redis: Redis | None = Field(
         default=None, description="A cache for all tasks. Default: one with managed and more than one task."
     )
     simulate_endpoints: bool | None = Field(
@@ -213,17 +186,6 @@ def _check_database(hosting: CompleteHosting) -> Iterator[Fault]:
         )
 
 
-def _check_aurora(hosting: CompleteHosting) -> Iterator[Fault]:
-    database = hosting.database
-    if database.engine == "postgres":
-        return
-    for name in ("instance_class", "storage_gib"):
-        if name in database.model_fields_set:
-            yield Fault(f"{name} belongs to engine: postgres", f"remove {name}", ("database", name))
-    if database.max_acu < database.min_acu:
-        yield Fault("is less than min_acu", "raise max_acu, or lower min_acu", ("database", "max_acu"))
-
-
 class CompleteHosting(GatewayHosting):
     """The hosting of one environment with every default filled in."""
 
@@ -234,7 +196,6 @@ class CompleteHosting(GatewayHosting):
         _check_entry,
         _check_operators,
         _check_database,
-        _check_aurora,
     )
 
     profile: Profile
@@ -282,8 +243,7 @@ def complete_hosting(environment: EnvironmentName, written: Mapping[str, Any]) -
     }
     completed = {**defaults, **written}
     if profile == "managed":
-        database = {"multi_az": production, "backup_days": 14 if production else 1, **written.get("database", {})}
-        completed["database"] = database
+        completed["database"] = {"multi_az": production, **written.get("database", {})}
         if completed["max_tasks"] > 1:
             completed.setdefault("redis", {})
     return completed

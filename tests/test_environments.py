@@ -144,7 +144,7 @@ def test_a_public_gateway_has_a_name_and_a_certificate(tmp_path):
         ("profile: stateless, entry: service_discovery, operator_cidrs: [10.8.0.0/16]", "tells operators from agents"),
         ("profile: stateless, database: {}", "gateway.database: the profile stateless has no database"),
         ("database: {engine: aurora, instance_class: db.t4g.micro}", "instance_class belongs to engine: postgres"),
-        ("database: {engine: aurora, min_acu: 4}", "gateway.database.max_acu: is less than min_acu"),
+        ("database: {engine: aurora, min_acu: 4}", "gateway.database.max_acu: is less than min_acu, 4"),
         ("database: {engine: mysql}", "allowed: postgres, aurora"),
         ("profile: stateful", "allowed: stateless, managed"),
         ("memory_mib: 100", "set memory_mib to one of 1024"),
