@@ -5,8 +5,14 @@ LiteLLM's configuration names `gateway.proxy.simulator.provider` as the handler 
 
 from __future__ import annotations
 
-from gateway.proxy.simulator.handler import Simulator
+from typing import Any
 
-__all__ = ["provider"]
 
-provider = Simulator()
+def __getattr__(name: str) -> Any:
+    """Makes `provider` when it is asked for: the rest of the package does without LiteLLM, slow to import."""
+    if name != "provider":
+        raise AttributeError(name)
+    from gateway.proxy.simulator.handler import Simulator
+
+    globals()[name] = Simulator()
+    return globals()[name]

@@ -1,42 +1,206 @@
-"""LiteLLM's custom provider ("Custom API Server", LiteLLM): plain and streamed chat completions."""
+"""LiteLLM's custom provider ("Custom API Server", LiteLLM): plain and streamed chat completions, and embeddings."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import math
+import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import litellm
+from litellm.exceptions import BadRequestError
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import Choices, Delta, Message, ModelResponse, ModelResponseStream, StreamingChoices, Usage
 
+from gateway.proxy.simulator.answering import Reply, UnanswerableError, reply_to, rules_for
+from gateway.proxy.simulator.faults import PROVIDER, FaultCounter, cut_off, raise_fault
+from gateway.proxy.simulator.model_request import read_request
+from gateway.proxy.simulator.scenario import read_scenarios
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from litellm.types.utils import EmbeddingResponse
+
+    from gateway.proxy.simulator.model_request import ModelRequest
+    from gateway.proxy.simulator.scenario import Rule
+
+AGENT_HEADER = "x-strandline-agent"
+"""Header in which the handler says which agent calls; it chooses a scenario, and opens nothing."""
+
+FOLDER_VARIABLE = "STRANDLINE_SCENARIOS"
+"""Names the folder of the compiled scenarios, where that is not the one beside this package."""
+
+_BESIDE = Path(__file__).parents[3] / "scenarios"
+_DIMENSIONS = 1536
 
 
 class Simulator(CustomLLM):
-    """Answers in a model's place."""
+    """Answers in a model's place.
 
-    async def acompletion(self, model: str, messages: list[Any], **_: Any) -> ModelResponse:  # type: ignore[override]
-        """Answers at once."""
-        return ModelResponse(
+    Args:
+        folder: Where the compiled scenarios lie.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self._scenarios = read_scenarios(folder or Path(os.environ.get(FOLDER_VARIABLE) or _BESIDE))
+        self._faults = FaultCounter()
+
+    async def acompletion(self, model: str, messages: list[Any], **call: Any) -> ModelResponse:  # type: ignore[override]
+        """Answers at once; the arguments are LiteLLM's for every custom provider."""
+        reply = await self._begin(model, messages, call)
+        await asyncio.sleep(reply.pace.first_seconds + reply.pace.interval_seconds * max(0, len(reply.pieces) - 1))
+        if reply.fault and reply.fault.type == "cut_stream":
+            raise cut_off(model)
+        message = Message(role="assistant", content=reply.text, tool_calls=_tool_calls(reply) or None)
+        response = ModelResponse(
+            id=_new_id(),
             model=model,
-            choices=[Choices(finish_reason="stop", index=0, message=Message(role="assistant", content=_text(model)))],
-            usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
+            choices=[Choices(finish_reason=reply.finish_reason, index=0, message=message)],
+            usage=_usage(reply),
         )
+        response._hidden_params["response_cost"] = _cost_of(reply, call)
+        return response
 
     async def astreaming(  # type: ignore[override]
-        self, model: str, messages: list[Any], **_: Any
+        self, model: str, messages: list[Any], **call: Any
     ) -> AsyncIterator[ModelResponseStream]:
-        """Answers in pieces."""
-        reply = f"chatcmpl-{uuid.uuid4().hex}"
-        yield _chunk(reply, model, Delta(role="assistant", content=_text(model)))
-        yield _chunk(reply, model, Delta(), "stop")
+        """Answers in pieces, at the scenario's pace; the arguments are LiteLLM's for every custom provider."""
+        reply = await self._begin(model, messages, call)
+        # LiteLLM adds this to the cost that it finds by itself, which for a provider of our own is nothing.
+        call["logging_obj"].model_call_details["additional_response_cost"] = _cost_of(reply, call)
+        chunk = _ChunkWriter(model)
+        await asyncio.sleep(reply.pace.first_seconds)
+        yield chunk(role="assistant", content="")
+        for number, piece in enumerate(reply.pieces):
+            if reply.fault and reply.fault.type == "cut_stream" and number >= reply.fault.after_pieces:
+                raise cut_off(model)
+            if number:
+                await asyncio.sleep(reply.pace.interval_seconds)
+            yield chunk(content=piece)
+        if reply.fault and reply.fault.type == "cut_stream":
+            raise cut_off(model)
+        for number, call_of_tool in enumerate(_tool_calls(reply)):
+            yield chunk(tool_calls=[{"index": number, **call_of_tool}])
+        yield chunk(finish_reason=reply.finish_reason)
+        yield chunk(usage=_usage(reply))
+
+    async def aembedding(  # type: ignore[override]
+        self, model: str, input: Sequence[Any], model_response: EmbeddingResponse, **call: Any
+    ) -> EmbeddingResponse:
+        """Gives each text a direction of its own, always the same; the arguments are LiteLLM's."""
+        texts = [input] if isinstance(input, str) else list(input)
+        size = (call.get("optional_params") or {}).get("dimensions") or _DIMENSIONS
+        model_response.model = model
+        model_response.data = [
+            {"object": "embedding", "index": index, "embedding": _direction(str(text), size)}
+            for index, text in enumerate(texts)
+        ]
+        tokens = sum(max(1, len(str(text)) // 4) for text in texts)
+        model_response.usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens)
+        return model_response
+
+    async def _begin(self, model: str, messages: list[Any], call: Mapping[str, Any]) -> Reply:
+        request = read_request(model, messages, call["optional_params"], _agent_of(call["litellm_params"] or {}))
+        try:
+            return reply_to(request, await self._rule_for(request, call))
+        except UnanswerableError as fault:
+            message = f"The simulator cannot answer: {fault}"
+            raise BadRequestError(message, model, PROVIDER) from None
+
+    async def _rule_for(self, request: ModelRequest, call: Mapping[str, Any]) -> Rule | None:
+        scenario = self._scenarios.get(request.agent or "")
+        for index, rule in rules_for(request, scenario):
+            fault = rule.fault
+            if fault is None:
+                return rule
+            if fault.type == "tier_fallback" and scenario and request.model != scenario.model:
+                # This is the model that LiteLLM fell back to.
+                return rule
+            if self._faults.is_due(fault, request, index):
+                await raise_fault(fault, request.model, _patience(call.get("timeout")))
+                return rule
+        return None
 
 
-def _text(model: str) -> str:
-    return f"Simulated answer of {model}."
+class _ChunkWriter:
+    """Writes the chunks of one stream."""
+
+    def __init__(self, model: str) -> None:
+        self._id = _new_id()
+        self._model = model
+
+    def __call__(
+        self, *, finish_reason: str | None = None, usage: Usage | None = None, **delta: Any
+    ) -> ModelResponseStream:
+        chunk = ModelResponseStream(
+            id=self._id,
+            model=self._model,
+            choices=[StreamingChoices(index=0, delta=Delta(**delta), finish_reason=finish_reason)],
+        )
+        if usage:
+            chunk.usage = usage
+        return chunk
 
 
-def _chunk(reply: str, model: str, delta: Delta, finish_reason: str | None = None) -> ModelResponseStream:
-    return ModelResponseStream(
-        id=reply, model=model, choices=[StreamingChoices(index=0, delta=delta, finish_reason=finish_reason)]
+def _agent_of(litellm_params: Mapping[str, Any]) -> str | None:
+    headers = (litellm_params.get("proxy_server_request") or {}).get("headers") or {}
+    return next((value for name, value in headers.items() if name.lower() == AGENT_HEADER), None)
+
+
+def _tool_calls(reply: Reply) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in reply.calls
+    ]
+
+
+def _usage(reply: Reply) -> Usage:
+    return Usage(
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        total_tokens=reply.prompt_tokens + reply.completion_tokens,
     )
+
+
+def _cost_of(reply: Reply, call: Mapping[str, Any]) -> float | None:
+    """What the answer costs: what the scenario says, or what the simulated model would have cost."""
+    if reply.cost_usd is not None:
+        return reply.cost_usd
+    info = (call["litellm_params"] or {}).get("model_info") or {}
+    price = info.get("simulated_price")
+    if price:
+        return float(price["input"] * reply.prompt_tokens + price["output"] * reply.completion_tokens)
+    if not info.get("simulated_model"):
+        return None
+    try:
+        parts = litellm.cost_per_token(
+            model=info["simulated_model"], prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens
+        )
+    except Exception:
+        # LiteLLM raises a bare Exception for a model that it has no price for.
+        return None
+    return sum(parts)
+
+
+def _patience(timeout: Any) -> float | None:
+    """Seconds that the caller waits; LiteLLM gives a number or an `httpx.Timeout`."""
+    if isinstance(timeout, httpx.Timeout):
+        return timeout.read
+    return float(timeout) if timeout else None
+
+
+def _direction(text: str, size: int) -> list[float]:
+    stream = hashlib.shake_256(text.encode()).digest(size)
+    numbers = [byte - 127.5 for byte in stream]
+    length = math.sqrt(sum(number * number for number in numbers))
+    return [number / length for number in numbers]
+
+
+def _new_id() -> str:
+    return f"chatcmpl-{uuid.uuid4().hex}"
