@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from gateway.image import IMAGE
+from gateway.image import read_image_lock
 from stacks.constructs.principals import service_of
 from stacks.nag import acknowledge
 from stacks.names import GATEWAY_PORT, secret_arn
@@ -103,7 +103,7 @@ class LiteLLMService(Construct):
         )
         task.add_container(
             "LiteLLM",
-            image=ecs.ContainerImage.from_registry(IMAGE),
+            image=ecs.ContainerImage.from_registry(read_image_lock().managed.name),
             command=["--port", str(GATEWAY_PORT), "--num_workers", "1"],
             port_mappings=[ecs.PortMapping(container_port=GATEWAY_PORT)],
             environment={

@@ -34,7 +34,7 @@ class Image:
 
 
 LITELLM = Image(
-    pattern="*litellm",
+    pattern="*litellm*",
     command=("litellm",),
     arguments=("--host", "{address}"),
     environment={"HOST": "{address}"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.image import IMAGE, LITELLM_VERSION
+from gateway.image import LITELLM_VERSION, read_image_lock
 from tests.stacks.projects import ROOT, Assembly
 
 STAGES = ["Local", "Simulation", "Staging", "Production"]
@@ -41,7 +41,7 @@ def test_the_image_is_the_version_that_the_lock_names(assembly: Assembly, stack:
 
     assert locked
     assert locked[1] == LITELLM_VERSION
-    assert container(assembly, stack)["Image"] == IMAGE == f"ghcr.io/berriai/litellm:v{locked[1]}"
+    assert container(assembly, stack)["Image"] == read_image_lock().managed.name
 
 
 def test_secrets_come_by_reference_and_never_as_a_variable(assembly: Assembly, stack: str) -> None:

@@ -1,0 +1,50 @@
+"""How the proxy's server is started: one place for the task definition, the local cloud and the benchmark.
+
+From the client inwards each limit is above the next. An agent's request lasts 600 s at most; the load balancer waits as
+long for the next byte and before it lets a task go; ECS gives the task 120 s more, Fargate's most, and LiteLLM drains
+in a little less. Kept connections live longer on LiteLLM's side than on the balancer's, which would otherwise send a
+request into one that LiteLLM is just closing, and answer 502 (Elastic Load Balancing, "Troubleshoot your ALB").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LONGEST_REQUEST_SECONDS = 600
+IDLE_TIMEOUT_SECONDS = LONGEST_REQUEST_SECONDS
+DEREGISTRATION_SECONDS = LONGEST_REQUEST_SECONDS
+KEEP_ALIVE_SECONDS = IDLE_TIMEOUT_SECONDS + 60
+STOP_TIMEOUT_SECONDS = 120
+DRAIN_SECONDS = 110
+READINESS = "/health/readiness"
+
+
+def arguments(port: int, *, workers: int = 1) -> tuple[str, ...]:
+    """The command line of `litellm`, without its `--config`.
+
+    Args:
+        port: Where it listens.
+        workers: Processes; one for each task, because ECS scales tasks (LiteLLM, "Production best practices").
+
+    Returns:
+        The arguments.
+    """
+    return ("--port", str(port), "--num_workers", str(workers), "--keepalive_timeout", str(KEEP_ALIVE_SECONDS))
+
+
+def variables() -> Mapping[str, str]:
+    """The environment of `litellm`, without secrets and without what differs from place to place.
+
+    Returns:
+        Values by variable.
+    """
+    return {
+        # Without these LiteLLM reads `.env` files, fetches a price list at import, and logs whole requests.
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "INFO",
+        # An API that describes itself, and a page to try it, are for nobody who reaches this port.
+        "NO_DOCS": "True",
+        "NO_REDOC": "True",
+        "GRACEFUL_SHUTDOWN_TIMEOUT": str(DRAIN_SECONDS),
+    }
