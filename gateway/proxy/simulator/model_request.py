@@ -110,11 +110,11 @@ def text_of(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _plain(message: Any) -> dict[str, Any]:
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
     return message if isinstance(message, dict) else dict(message)
 
 
-def _tool_results(messages: list[dict[str, Any]], start: int) -> tuple[ToolResult, ...]:
+def _tool_results(messages: Sequence[Mapping[str, Any]], start: int) -> tuple[ToolResult, ...]:
     names = {
         call["id"]: call["function"]["name"]
         for message in messages
