@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import pytest
 from xdist.scheduler import LoadScopeScheduling
-
-if TYPE_CHECKING:
-    import pytest
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")
+
+
+@pytest.fixture(autouse=True)
+def _prompt_retries(monkeypatch):
+    """What is sent again is sent again soon, unless its endpoint says when; tests/runtime/test_retries.py has the wait."""
+    monkeypatch.setattr("agent_runtime.retries._FIRST_DELAY_SECONDS", 0.01)
 
 
 class _Groups(LoadScopeScheduling):

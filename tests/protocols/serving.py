@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-
-import uvicorn
-
 from agent_runtime.bundle import BundledAgent
 from agent_runtime.conversations import Conversations
 from agent_runtime.guarded_events import build_guard
@@ -18,6 +13,7 @@ from agent_runtime.structured_output import build_structured_output
 from agent_runtime.tools import build_toolbox
 from tests.runtime.handler import PROMPT, settings
 from tests.support.equipped_handler import SCHEMA_HASH
+from tests.support.served_app import ServedApp
 
 
 class ServedAgent:
@@ -32,11 +28,8 @@ class ServedAgent:
         tools = build_toolbox(plan, secrets, folder=folder, reserved=[output.schema.name] if output else [])
         self.conversations = Conversations()
         service = AgentService(agent, source, self.conversations, tools=tools, output=output, guard=build_guard(plan))
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(self._with_end(build_protocol_app(service)), log_config=None))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
-        self._thread.start()
+        self._served = ServedApp(self._with_end(build_protocol_app(service)))
+        self.url = self._served.url
 
     def _with_end(self, app):
         """Closes the model's client at the end, on the loop that it was used on."""
@@ -50,5 +43,4 @@ class ServedAgent:
 
     def stop(self):
         """Ends the server."""
-        self._server.should_exit = True
-        self._thread.join()
+        self._served.stop()

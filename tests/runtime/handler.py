@@ -8,7 +8,6 @@ import threading
 import warnings
 
 import httpx
-import uvicorn
 
 from agent_runtime.blueprint import Blueprint
 from agent_runtime.bundle import BundledAgent
@@ -18,6 +17,7 @@ from agent_runtime.invocation import AgentService
 from agent_runtime.providers.endpoint import EndpointModel
 from agent_runtime.secret_store import SecretStore
 from agent_runtime.settings import RuntimeSettings
+from tests.support.served_app import ServedApp
 
 with warnings.catch_warnings():
     # The SDK defines its models as pydantic 1 did.
@@ -100,22 +100,8 @@ class RunningHandler:
         self._start()
 
     def _start(self):
-        config = uvicorn.Config(
-            self._routed,
-            host="127.0.0.1",
-            port=0,
-            log_config=None,
-            lifespan="off",
-            interface="asgi3",
-            **server_options(),
-        )
-        socket = config.bind_socket()
-        socket.listen()  # before the thread does: until then a caller would be refused
-        self.port = socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]})
-        self._thread.start()
+        self._served = ServedApp(self._routed, lifespan="off", interface="asgi3", **server_options())
+        self.port, self.url = self._served.port, self._served.url
         self.client = httpx.Client(base_url=self.url, timeout=60)
 
     async def _routed(self, scope, receive, send):
@@ -127,8 +113,7 @@ class RunningHandler:
     def stop(self):
         """Ends the server, and the loop that the SDK leaves running."""
         self.client.close()
-        self._server.should_exit = True
-        self._thread.join()
+        self._served.stop()
         loop = self.app._worker_loop
         if loop is not None:
             asyncio.run_coroutine_threadsafe(_end_tasks(self.model_client), loop).result(30)

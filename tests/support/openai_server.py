@@ -105,7 +105,7 @@ class OpenAIServer:
         self._changed = threading.Condition()
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
 
     def __enter__(self) -> OpenAIServer:
         self._thread.start()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-
-import uvicorn
-
+from tests.support.served_app import ServedApp
 from tests.tools.programs.tide_server import make_server
 
 
@@ -28,28 +25,19 @@ class McpHttpServer:
 
     def __enter__(self):
         self._app = make_server().streamable_http_app()
-        config = uvicorn.Config(
+        self._served = ServedApp(
             self._guarded,
-            host="127.0.0.1",
             port=self._wanted_port,
-            log_config=None,
             lifespan="on",
             ws="none",
             interface="asgi3",
             timeout_graceful_shutdown=1,
         )
-        socket = config.bind_socket()
-        socket.listen()  # before the thread does: until then a caller would be refused
-        self.port = socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]})
-        self._thread.start()
+        self.port, self.url = self._served.port, f"{self._served.url}/mcp"
         return self
 
     def __exit__(self, *_):
-        self._server.should_exit = True
-        self._thread.join()
+        self._served.stop()
 
     async def _guarded(self, scope, receive, send):
         if scope["type"] != "http":
