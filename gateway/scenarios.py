@@ -103,10 +103,11 @@ def _compiled_rule(rule: Rule) -> dict[str, Any]:
     # What may be empty and says something all the same.
     if rule.structured is not None:
         written["structured"] = dict(rule.structured)
-    when = written.pop("when", {})
-    result = when.pop("tool_result", {})
+    when: dict[str, Any] = written.pop("when", {})
+    result: dict[str, Any] = when.pop("tool_result", {})
     if tool := result.pop("tool", None):
         when["tool"] = tool
     if result:
         when["tool_text"] = result
-    return written | written.pop("usage", {}) | ({"when": when} if when else {})
+    usage: dict[str, Any] = written.pop("usage", {})
+    return {**written, **usage, **({"when": when} if when else {})}
