@@ -11,7 +11,7 @@ TOGETHER = ("tests/e2e", "tests/local_cloud")
 
 @pytest.fixture(autouse=True)
 def _prompt_retries(monkeypatch):
-    """What is sent again is sent again soon, unless its endpoint says when; tests/runtime/test_retries.py has the wait."""
+    """What is sent again is sent soon, unless its endpoint says when; tests/runtime/test_retries.py has the wait."""
     monkeypatch.setattr("agent_runtime.retries._FIRST_DELAY_SECONDS", 0.01)
 
 
