@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ class FaultCounter:
 
     def __init__(self) -> None:
         self._counts: OrderedDict[tuple[str, int], int] = OrderedDict()
+        # LiteLLM starts streams in threads.
+        self._lock = threading.Lock()
 
     def is_due(self, fault: Fault, request: ModelRequest, rule: int) -> bool:
         """Tells whether the fault comes now, and counts it.
@@ -38,27 +40,26 @@ class FaultCounter:
         if fault.times is None:
             return True
         key = (request.fingerprint, rule)
-        count = self._counts.pop(key, 0)
-        if count >= fault.times:
-            return False
-        self._counts[key] = count + 1
-        if len(self._counts) > _MOST_COUNTED:
-            self._counts.popitem(last=False)
+        with self._lock:
+            count = self._counts.pop(key, 0)
+            if count >= fault.times:
+                return False
+            self._counts[key] = count + 1
+            if len(self._counts) > _MOST_COUNTED:
+                self._counts.popitem(last=False)
         return True
 
 
-async def raise_fault(fault: Fault, model: str, patience: float | None) -> None:
-    """Raises what a call ends with; returns for the faults that come with an answer.
+def raise_refusal(fault: Fault, model: str) -> None:
+    """Raises what a provider refuses a call with; returns for the faults that come later.
 
     Args:
         fault: The fault.
         model: The model that is called.
-        patience: Seconds after which the caller gives up.
 
     Raises:
         RateLimitError: The provider limits the rate.
         InternalServerError: It fails.
-        Timeout: It does not answer in time.
     """
     if fault.type == "rate_limit":
         seconds = fault.retry_after_seconds
@@ -69,9 +70,11 @@ async def raise_fault(fault: Fault, model: str, patience: float | None) -> None:
         )
     if fault.type in ("server_error", "tier_fallback"):
         raise InternalServerError("simulated: the model fails", PROVIDER, model)
-    if fault.type == "timeout":
-        await asyncio.sleep(fault.after_seconds if patience is None else min(fault.after_seconds, patience))
-        raise Timeout("simulated: the model does not answer in time", model, PROVIDER)
+
+
+def timed_out(model: str) -> Exception:
+    """What the end of the caller's patience looks like."""
+    return Timeout("simulated: the model does not answer in time", model, PROVIDER)
 
 
 def cut_off(model: str) -> Exception:

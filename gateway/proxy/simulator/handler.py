@@ -17,14 +17,14 @@ from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import Choices, Delta, Message, ModelResponse, ModelResponseStream, StreamingChoices, Usage
 
 from gateway.proxy.simulator.answering import Reply, UnanswerableError, reply_to, rules_for
-from gateway.proxy.simulator.faults import PROVIDER, FaultCounter, cut_off, raise_fault
+from gateway.proxy.simulator.faults import PROVIDER, FaultCounter, cut_off, raise_refusal, timed_out
 from gateway.proxy.simulator.model_request import read_request
 from gateway.proxy.simulator.scenario import read_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from litellm.types.utils import EmbeddingResponse
+    from litellm.types.utils import EmbeddingResponse, GenericStreamingChunk
 
     from gateway.proxy.simulator.model_request import ModelRequest
     from gateway.proxy.simulator.scenario import Rule
@@ -53,7 +53,8 @@ class Simulator(CustomLLM):
 
     async def acompletion(self, model: str, messages: list[Any], **call: Any) -> ModelResponse:  # type: ignore[override]
         """Answers at once; the arguments are LiteLLM's for every custom provider."""
-        reply = await self._begin(model, messages, call)
+        reply = self._reply(model, messages, call)
+        await _wait_for_timeout(reply, model, call)
         await asyncio.sleep(reply.pace.first_seconds + reply.pace.interval_seconds * max(0, len(reply.pieces) - 1))
         if reply.fault and reply.fault.type == "cut_stream":
             raise cut_off(model)
@@ -67,53 +68,39 @@ class Simulator(CustomLLM):
         response._hidden_params["response_cost"] = _cost_of(reply, call)
         return response
 
-    async def astreaming(  # type: ignore[override]
+    def astreaming(  # type: ignore[override]
         self, model: str, messages: list[Any], **call: Any
-    ) -> AsyncIterator[ModelResponseStream]:
+    ) -> AsyncIterator[ModelResponseStream | GenericStreamingChunk]:
         """Answers in pieces, at the scenario's pace; the arguments are LiteLLM's for every custom provider."""
-        reply = await self._begin(model, messages, call)
+        # Not in the stream: what a real provider refuses, it refuses before, and LiteLLM then tries again or elsewhere.
+        reply = self._reply(model, messages, call)
         # LiteLLM adds this to the cost that it finds by itself, which for a provider of our own is nothing.
         call["logging_obj"].model_call_details["additional_response_cost"] = _cost_of(reply, call)
-        chunk = _ChunkWriter(model)
-        await asyncio.sleep(reply.pace.first_seconds)
-        yield chunk(role="assistant", content="")
-        for number, piece in enumerate(reply.pieces):
-            if reply.fault and reply.fault.type == "cut_stream" and number >= reply.fault.after_pieces:
-                raise cut_off(model)
-            if number:
-                await asyncio.sleep(reply.pace.interval_seconds)
-            yield chunk(content=piece)
-        if reply.fault and reply.fault.type == "cut_stream":
-            raise cut_off(model)
-        for number, call_of_tool in enumerate(_tool_calls(reply)):
-            yield chunk(tool_calls=[{"index": number, **call_of_tool}])
-        yield chunk(finish_reason=reply.finish_reason)
-        yield chunk(usage=_usage(reply))
+        return _chunks(reply, model, call)
 
     async def aembedding(  # type: ignore[override]
-        self, model: str, input: Sequence[Any], model_response: EmbeddingResponse, **call: Any
+        self, model: str, input: Sequence[Any], model_response: EmbeddingResponse, **_: Any
     ) -> EmbeddingResponse:
         """Gives each text a direction of its own, always the same; the arguments are LiteLLM's."""
         texts = [input] if isinstance(input, str) else list(input)
-        size = (call.get("optional_params") or {}).get("dimensions") or _DIMENSIONS
         model_response.model = model
         model_response.data = [
-            {"object": "embedding", "index": index, "embedding": _direction(str(text), size)}
+            {"object": "embedding", "index": index, "embedding": _direction(str(text))}
             for index, text in enumerate(texts)
         ]
         tokens = sum(max(1, len(str(text)) // 4) for text in texts)
         model_response.usage = Usage(prompt_tokens=tokens, completion_tokens=0, total_tokens=tokens)
         return model_response
 
-    async def _begin(self, model: str, messages: list[Any], call: Mapping[str, Any]) -> Reply:
+    def _reply(self, model: str, messages: list[Any], call: Mapping[str, Any]) -> Reply:
         request = read_request(model, messages, call["optional_params"], _agent_of(call["litellm_params"] or {}))
         try:
-            return reply_to(request, await self._rule_for(request, call))
+            return reply_to(request, self._rule_for(request))
         except UnanswerableError as fault:
             message = f"The simulator cannot answer: {fault}"
             raise BadRequestError(message, model, PROVIDER) from None
 
-    async def _rule_for(self, request: ModelRequest, call: Mapping[str, Any]) -> Rule | None:
+    def _rule_for(self, request: ModelRequest) -> Rule | None:
         scenario = self._scenarios.get(request.agent or "")
         for index, rule in rules_for(request, scenario):
             fault = rule.fault
@@ -123,9 +110,39 @@ class Simulator(CustomLLM):
                 # This is the model that LiteLLM fell back to.
                 return rule
             if self._faults.is_due(fault, request, index):
-                await raise_fault(fault, request.model, _patience(call.get("timeout")))
+                raise_refusal(fault, request.model)
                 return rule
         return None
+
+
+async def _chunks(
+    reply: Reply, model: str, call: Mapping[str, Any]
+) -> AsyncIterator[ModelResponseStream | GenericStreamingChunk]:
+    await _wait_for_timeout(reply, model, call)
+    chunk = _ChunkWriter(model)
+    await asyncio.sleep(reply.pace.first_seconds)
+    yield chunk(role="assistant", content="")
+    is_cut = reply.fault is not None and reply.fault.type == "cut_stream"
+    pieces = reply.pieces[: reply.fault.after_pieces] if reply.fault and is_cut else reply.pieces
+    for number, piece in enumerate(pieces):
+        if number:
+            await asyncio.sleep(reply.pace.interval_seconds)
+        yield chunk(content=piece)
+    if is_cut:
+        raise cut_off(model)
+    for number, tool_call in enumerate(_tool_calls(reply)):
+        yield chunk(tool_calls=[{"index": number, **tool_call}])
+    # Of LiteLLM's two shapes of a chunk only this one keeps the usage of the last.
+    yield {
+        "text": "",
+        "is_finished": True,
+        "finish_reason": reply.finish_reason,
+        "usage": {
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "total_tokens": reply.prompt_tokens + reply.completion_tokens,
+        },
+    }
 
 
 class _ChunkWriter:
@@ -135,17 +152,9 @@ class _ChunkWriter:
         self._id = _new_id()
         self._model = model
 
-    def __call__(
-        self, *, finish_reason: str | None = None, usage: Usage | None = None, **delta: Any
-    ) -> ModelResponseStream:
-        chunk = ModelResponseStream(
-            id=self._id,
-            model=self._model,
-            choices=[StreamingChoices(index=0, delta=Delta(**delta), finish_reason=finish_reason)],
-        )
-        if usage:
-            chunk.usage = usage
-        return chunk
+    def __call__(self, **delta: Any) -> ModelResponseStream:
+        choice = StreamingChoices(index=0, delta=Delta(**delta))
+        return ModelResponseStream(id=self._id, model=self._model, choices=[choice])
 
 
 def _agent_of(litellm_params: Mapping[str, Any]) -> str | None:
@@ -188,6 +197,14 @@ def _cost_of(reply: Reply, call: Mapping[str, Any]) -> float | None:
     return sum(parts)
 
 
+async def _wait_for_timeout(reply: Reply, model: str, call: Mapping[str, Any]) -> None:
+    """Is silent and gives up, if that is what the scenario says."""
+    if reply.fault and reply.fault.type == "timeout":
+        patience = _patience(call.get("timeout"))
+        await asyncio.sleep(reply.fault.after_seconds if patience is None else min(reply.fault.after_seconds, patience))
+        raise timed_out(model)
+
+
 def _patience(timeout: Any) -> float | None:
     """Seconds that the caller waits; LiteLLM gives a number or an `httpx.Timeout`."""
     if isinstance(timeout, httpx.Timeout):
@@ -195,8 +212,8 @@ def _patience(timeout: Any) -> float | None:
     return float(timeout) if timeout else None
 
 
-def _direction(text: str, size: int) -> list[float]:
-    stream = hashlib.shake_256(text.encode()).digest(size)
+def _direction(text: str) -> list[float]:
+    stream = hashlib.shake_256(text.encode()).digest(_DIMENSIONS)
     numbers = [byte - 127.5 for byte in stream]
     length = math.sqrt(sum(number * number for number in numbers))
     return [number / length for number in numbers]
