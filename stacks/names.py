@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stacks.environments import Environment
 
+SALT_KEY = "LITELLM_SALT_KEY"
+"""What LiteLLM encrypts by in its database; with another one nothing in there can be read."""
+ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY"
+"""The one key for inference of a gateway without a database."""
 GATEWAY_PORT = 4000
 """Port of the gateway's load balancer and of LiteLLM behind it."""
+GATEWAY_ADMIN_PORT = 4001
+"""Port of the load balancer for everything that is not inference; operators reach it, agents do not."""
 LIVE = "live"
 """The endpoint that callers use; DEFAULT would follow every new version at once."""
 
@@ -40,6 +46,11 @@ def secret_arn(environment: Environment, variable: str) -> str:
         f"arn:{partition(environment)}:secretsmanager:{environment.region}:{environment.account}:"
         f"secret:{secret_name(environment, variable)}"
     )
+
+
+def agent_key(agent: str) -> str:
+    """The variable of the key that the gateway mints for an agent."""
+    return f"GATEWAY_KEY_{agent.upper().replace('-', '_')}"
 
 
 def agent_stack_id(agent: str) -> str:
