@@ -39,6 +39,9 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 MAXIMUM_ANSWER_BYTES = 32 * 1024 * 1024
 """What an endpoint may send for one answer: a hundred times the longest that a model writes."""
 
+AGENT_HEADER = "x-strandline-agent"
+"""Tells one's own gateway which agent calls, by which its simulator finds the agent's scenario; it opens nothing."""
+
 _PATH = "/chat/completions"
 _END = b"[DONE]"
 # The end of the body comes with its last event or just after; a caller does not wait for one that keeps the body open.
@@ -68,7 +71,8 @@ class OpenAICompatibleClient:
         secrets: Where the values come from.
         timeout: Seconds that the endpoint has to begin its answer, retries included, and to go on with it.
         max_retries: Times that a failed call is made again.
-        is_own: Whether the endpoint is one's own gateway, which may have the caller's baggage; no stranger may.
+        gateway_agent: The agent's id where the endpoint is one's own gateway, which is told who calls and may have the
+            caller's baggage; no stranger may.
     """
 
     def __init__(
@@ -80,13 +84,13 @@ class OpenAICompatibleClient:
         secrets: SecretStore,
         timeout: float | None = None,
         max_retries: int | None = None,
-        is_own: bool = False,
+        gateway_agent: str | None = None,
     ) -> None:
         self.base_url = base_url
         self._url = base_url.rstrip("/") + _PATH
         self.timeout = REQUEST_TIMEOUT_SECONDS if timeout is None else timeout
         self._max_retries = DEFAULT_RETRIES if max_retries is None else max_retries
-        self._is_own = is_own
+        self._gateway_agent = gateway_agent
         reader = CredentialReader(secrets, api_key_env, extra_headers_env)
         self.clients = LeasedClients(reader, self._new_client, httpx.AsyncClient.aclose)
 
@@ -141,7 +145,7 @@ class OpenAICompatibleClient:
         """Sends the request until it is accepted, was sent often enough, or could be sent again too late only."""
         # `stream: false` is the default; some endpoints know streams only and take the word for a mistake.
         body = {name: value for name, value in request.items() if name != "stream" or value}
-        trace = outgoing_headers(with_baggage=self._is_own)
+        trace = outgoing_headers(with_baggage=self._gateway_agent is not None)
         for retries_made in itertools.count():
             is_last = retries_made >= self._max_retries
             response = None
@@ -163,6 +167,8 @@ class OpenAICompatibleClient:
 
     def _new_client(self, credentials: Credentials) -> httpx.AsyncClient:
         headers = {"Accept": "application/json", **credentials.headers}
+        if self._gateway_agent:
+            headers[AGENT_HEADER] = self._gateway_agent
         if credentials.key:
             headers = {"Authorization": f"Bearer {credentials.key}", **headers}
         return httpx.AsyncClient(

@@ -29,6 +29,7 @@ class RuntimeSettings:
         host: Address to serve on; AgentCore calls all interfaces, the local cloud names a loopback address.
         port: Port to serve on, where it is not the one of AgentCore's contract.
         secret_cache: How old a secret's value may get; a drill shortens it.
+        simulated: Whether the model is simulated at that gateway, whatever endpoint the blueprint names.
     """
 
     environment: str
@@ -40,6 +41,7 @@ class RuntimeSettings:
     host: str
     port: int | None
     secret_cache: CachePolicy = field(default_factory=CachePolicy)
+    simulated: bool = False
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> RuntimeSettings:
@@ -73,7 +75,18 @@ class RuntimeSettings:
                 ttl=_seconds(variables, "STRANDLINE_SECRETS_TTL", CACHE_SECONDS),
                 stale=_seconds(variables, "STRANDLINE_SECRETS_STALE", STALE_SECONDS),
             ),
+            simulated=_is_simulated(variables),
         )
+
+
+def _is_simulated(variables: Mapping[str, str]) -> bool:
+    told = variables.get("STRANDLINE_SIMULATED") == "true"
+    if told and variables["STRANDLINE_EXECUTION_MODE"] != "simulation":
+        raise EnvironmentFault(
+            "STRANDLINE_SIMULATED is set and the execution mode is "
+            f"{variables['STRANDLINE_EXECUTION_MODE']}: models are simulated in simulation only."
+        )
+    return told
 
 
 def _port(text: str | None) -> int | None:

@@ -26,7 +26,7 @@ def build_model_source(blueprint: Blueprint, settings: RuntimeSettings, secrets:
 
     Args:
         blueprint: The agent.
-        settings: Where the gateway is.
+        settings: Where the gateway is, and whether it simulates the model.
         secrets: Where keys and headers come from.
 
     Returns:
@@ -38,6 +38,10 @@ def build_model_source(blueprint: Blueprint, settings: RuntimeSettings, secrets:
     """
     refuse_unsafe_litellm()
     provider = blueprint.model.provider
+    if settings.simulated or provider == "openai" or (provider == "litellm" and blueprint.model.base_url):
+        from agent_runtime.providers.endpoint import EndpointModel
+
+        return EndpointModel(blueprint, settings, secrets)
     if provider == "bedrock":
         from agent_runtime.providers.bedrock import BedrockSource
 
@@ -50,10 +54,6 @@ def build_model_source(blueprint: Blueprint, settings: RuntimeSettings, secrets:
         from agent_runtime.providers.vertex import VertexSource
 
         return VertexSource(blueprint, secrets)
-    if provider == "openai" or blueprint.model.base_url:
-        from agent_runtime.providers.endpoint import EndpointModel
-
-        return EndpointModel(blueprint, settings, secrets)
     from agent_runtime.providers.named import NamedModel
 
     return NamedModel(blueprint, secrets)

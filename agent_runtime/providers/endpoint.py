@@ -31,14 +31,18 @@ class EndpointModel(ReadyModel):
 
     def __init__(self, blueprint: Blueprint, settings: RuntimeSettings, secrets: SecretStore) -> None:
         model = blueprint.model
+        at_gateway = _is_at_gateway(blueprint, settings)
+        gateway_key = settings.gateway_key if at_gateway else None
+        # The key and the headers of somebody else's endpoint are nothing for the gateway that simulates it.
+        stands_in = at_gateway and not blueprint.uses_gateway
         self.client = OpenAICompatibleClient(
             base_url=_address(blueprint, settings),
-            api_key_env=model.api_key_env or (settings.gateway_key if blueprint.uses_gateway else None),
-            extra_headers_env=model.extra_headers_env,
+            api_key_env=gateway_key if stands_in else model.api_key_env or gateway_key,
+            extra_headers_env={} if stands_in else model.extra_headers_env,
             secrets=secrets,
             timeout=model.timeout_seconds,
             max_retries=model.num_retries,
-            is_own=blueprint.uses_gateway,
+            gateway_agent=blueprint.id if at_gateway else None,
         )
         uses_litellm = model.provider == "litellm" and not model.uses_light_client
         super().__init__((_by_litellm if uses_litellm else _by_openai)(blueprint, self.client))
@@ -78,8 +82,12 @@ def _parameters(blueprint: Blueprint) -> dict[str, Any]:
     return parameters
 
 
+def _is_at_gateway(blueprint: Blueprint, settings: RuntimeSettings) -> bool:
+    return blueprint.uses_gateway or settings.simulated
+
+
 def _address(blueprint: Blueprint, settings: RuntimeSettings) -> str:
-    if not blueprint.uses_gateway:
+    if not _is_at_gateway(blueprint, settings):
         return blueprint.model.base_url or OPENAI_URL
     if settings.gateway_url is None:
         raise EnvironmentFault(
