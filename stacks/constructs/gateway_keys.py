@@ -13,6 +13,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from gateway.proxy.paths import INFERENCE_PATHS
 from gateway.settings import MASTER_KEY
 from stacks.constructs.deployment_function import DeploymentFunction
 from stacks.nag import acknowledge
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # As long as the gateway may take to answer after its deployment (`proxy_admin.py`), for each of a few calls.
 _TIMEOUT_SECONDS = 600
+# LiteLLM's own list of inference routes holds ways through to any path of a provider.
+_ROUTES = [f"{prefix}{path}" for path in INFERENCE_PATHS for prefix in ("", "/v1")]
 _KEY_IS_MINTED = "The gateway mints the key with the agent; rotating it is minting the next, by the same function."
 
 
@@ -128,7 +131,7 @@ class AgentKey(Construct):
 def _limits(blueprint: Blueprint) -> dict[str, object]:
     """What the key may do; CloudFormation hands numbers over as text, so they are text from the start."""
     budget = blueprint.budget
-    limits: dict[str, object] = {"Models": [blueprint.model.model_id]}
+    limits: dict[str, object] = {"Models": [blueprint.model.model_id], "Routes": _ROUTES}
     if budget is None:
         return limits
     limits["Models"] = list(dict.fromkeys((blueprint.model.model_id, *budget.models)))

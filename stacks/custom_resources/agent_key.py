@@ -89,7 +89,7 @@ class AgentKeys:
     def _mint(self, alias: str, settings: dict[str, Any], secret: str) -> None:
         self._proxy.delete_key(alias)  # of an attempt that ended before its key was kept
         key = f"sk-{secrets.token_urlsafe(_KEY_BYTES)}"
-        self._proxy.generate_key({"key": key, "key_type": "llm_api", **settings})
+        self._proxy.generate_key({"key": key, **settings})
         try:
             self._vault.put_secret_value(
                 SecretId=secret, SecretString=key, ClientRequestToken=hashlib.sha256(key.encode()).hexdigest()
@@ -111,6 +111,7 @@ class AgentKeys:
             "key_alias": alias,
             "team_id": self._environment,
             "models": list(properties["Models"]),
+            "allowed_routes": list(properties["Routes"]),
             "max_budget": float(most) if most else None,
             "budget_duration": _DURATIONS[properties["Per"]] if most else None,
             "rpm_limit": int(rpm) if rpm else None,
