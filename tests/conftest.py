@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
+
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_are_read_once():
+    """Each client of HTTP would read all certificates of the world anew, and here nobody is called but this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,10 @@ the bundle, which any change of a blueprint changes.
 from __future__ import annotations
 
 import asyncio
-import functools
 import io
 import json
 import logging
 import re
-import ssl
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -106,8 +104,6 @@ def _prepared(site: Site, variables: dict[str, str]) -> Iterator[tuple[io.String
         patch.setattr(sys, "stdout", printed)
         # The handler collects garbage at its start; here that would go through every test's modules, each time.
         patch.setattr("gc.collect", lambda: 0)
-        # Every client reads the certificates of the world anew, and here nobody is called but this machine.
-        patch.setattr("ssl.create_default_context", _context)
         # One process sets them once, and here many handlers share one.
         patch.setattr(trace, "_TRACER_PROVIDER", None)
         patch.setattr(trace._TRACER_PROVIDER_SET_ONCE, "_done", False)
@@ -119,9 +115,6 @@ def _prepared(site: Site, variables: dict[str, str]) -> Iterator[tuple[io.String
         finally:
             logger.removeHandler(log)
             logger.setLevel(level)
-
-
-_context = functools.cache(ssl.create_default_context)
 
 
 class _Session(boto3.session.Session):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from agent_runtime.blueprint import Model
+from tests.providers.conftest import Seen, ask
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -61,12 +64,20 @@ def test_nothing_differs_by_itself(house, way):
     assert first.requests == second.requests != []
 
 
+@pytest.fixture(scope="module")
+def unchanged():
+    """What is seen of each way's blueprint without a change; looked at once, for `test_nothing_differs_by_itself`."""
+    return {}
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("way", WAYS)
-def test_no_field_is_dropped(house, way, change):
+def test_no_field_is_dropped(house, unchanged, way, change):
     model, blocks = CHANGES[change]
+    if way not in unchanged:
+        unchanged[way] = house.see(way).outside
 
-    assert house.see(way, model, **blocks).outside != house.see(way).outside
+    assert house.see(way, model, **blocks).outside != unchanged[way]
 
 
 SENT = {
@@ -175,9 +186,13 @@ def test_retries_are_counted(house, way, changes, retries):
 def test_timeout_ends_the_wait(house, way):
     house.api.delay = 1.5
     house.openai.default = house.openai.default.changed(delay=1.5)
-    more = {"num_retries": 0}
+    plans = [house.blueprint(way, {"num_retries": 0} | changes) for changes in ({}, {"timeout_seconds": 1})]
+    patient, hasty = seen = Seen(), Seen()
 
-    patient, hasty = house.see(way, more), house.see(way, more | {"timeout_seconds": 1})
+    async def ask_both():
+        await asyncio.gather(*(ask(plan, house.source(plan), one) for plan, one in zip(plans, seen, strict=True)))
+
+    asyncio.run(ask_both())
 
     assert patient.error is None
     assert type(hasty.error).__name__ in ("ModelTimeoutError", "APITimeoutError")
