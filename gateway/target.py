@@ -27,3 +27,8 @@ class GatewayTarget:
     redis: bool = False
     tasks: int = 1
     simulated_models: tuple[str, ...] = ()
+
+    @property
+    def simulates(self) -> bool:
+        """Whether every model is answered by the simulator."""
+        return self.execution_mode == "simulation"
