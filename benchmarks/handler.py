@@ -11,7 +11,6 @@ import statistics
 import sys
 import tempfile
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ import openai
 from rich.progress import Progress
 
 from benchmarks.serving import (
-    HOME,
     MODEL,
     PROXY_KEY,
     ask,
@@ -30,10 +28,10 @@ from benchmarks.serving import (
     handler_variables,
     litellm_proxy,
     started,
+    unpacked,
     write_bundle,
 )
 from benchmarks.table import Report
-from stacks.packaging import HOST, build_code_artefact
 from tests.runtime.aws_server import AwsServer
 
 if TYPE_CHECKING:
@@ -52,10 +50,7 @@ _SESSION = "bench-session-0123456789-0123456789-{:06}"
 @contextmanager
 def handler(scratch: Path, aws: AwsServer, base_url: str) -> Iterator[Server]:
     """The handler's artefact as a process, with the light client."""
-    tree = scratch / "tree"
-    if not tree.exists():
-        with zipfile.ZipFile(build_code_artefact(("light", "otel"), HOST, HOME).path) as archive:
-            archive.extractall(tree)
+    tree = unpacked(("light", "otel"), scratch / "tree")
     port = free_port()
     bundle = write_bundle(scratch / "blueprints", base_url, client="openai")
     command = [sys._base_executable, "main.py"]  # type: ignore[attr-defined]

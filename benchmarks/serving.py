@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from agent_runtime.loader import load_blueprint
 from gateway.compile import compile_config
 from gateway.settings import GatewaySettings
 from gateway.target import GatewayTarget
+from stacks.packaging import HOST, build_code_artefact
 from strandline.toolchain import ensure_virtual_environment
 
 if TYPE_CHECKING:
@@ -78,6 +80,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def unpacked(features: Sequence[str], tree: Path) -> Path:
+    """Unpacks an artefact for this machine, if that is not done yet.
+
+    Args:
+        features: Names of its lock files.
+        tree: Where to.
+
+    Returns:
+        The same folder.
+    """
+    if not tree.exists():
+        with zipfile.ZipFile(build_code_artefact(features, HOST, HOME).path) as archive:
+            archive.extractall(tree)
+    return tree
 
 
 @contextmanager

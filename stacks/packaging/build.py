@@ -21,7 +21,7 @@ from agent_runtime.errors import EnvironmentFault
 from agent_runtime.user_code import FOLDER
 from stacks.packaging import archive
 from stacks.packaging.binaries import check_binaries
-from stacks.packaging.bytecode import compile_tree
+from stacks.packaging.bytecode import START_MODULES, compile_tree, pack_bytecode
 from stacks.packaging.install import SOURCES, install, lock_of, names_in, wheels_of
 from stacks.packaging.interpreter import interpreter_for
 from stacks.packaging.quotas import check_size
@@ -137,6 +137,7 @@ def _build(packages: _Packages, target: Target, path: Path, user_files: _Files) 
         _add_user_files(tree, user_files)
         check_binaries(tree, target)
         compile_tree(tree, interpreter)
+        pack_bytecode(tree, "sources", keep=packages.with_user_code)
         entries = _merged(archive.read(layer), archive.pack(tree))
         unfinished = Path(scratch) / "artefact.zip"
         archive.write(entries, unfinished)
@@ -160,6 +161,7 @@ def _build_layer(packages: _Packages, target: Target, interpreter: Interpreter, 
     # The user's code may call any service of AWS.
     trim(tree, ours=ours, all_services=packages.with_user_code)
     compile_tree(tree, interpreter)
+    pack_bytecode(tree, "packages", keep=packages.with_user_code)
     unfinished = tree.with_suffix(".zip")
     archive.write(archive.pack(tree), unfinished)
     unfinished.replace(layer)
@@ -185,7 +187,7 @@ def _merged(packages: list[Entry], sources: list[Entry]) -> list[Entry]:
 def _layer_key(packages: _Packages, target: Target) -> str:
     digest = hashlib.sha256(f"{target} {packages.with_user_code}".encode())
     # A change of the recipe is a change of the artefact, so this package is an input too.
-    for file in [*sorted(Path(__file__).parent.glob("*.py")), *packages.locks]:
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), START_MODULES, *packages.locks]:
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     if target.is_host:
         digest.update(f"{platform.system()} {platform.machine()} {sys.version}".encode())

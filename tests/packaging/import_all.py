@@ -40,6 +40,8 @@ def main() -> None:
 
     importlib.machinery.SourceFileLoader.source_to_code = note
     sys.path.insert(0, str(folder))
+    if (folder / "bytecode").is_dir():
+        importlib.import_module("agent_runtime.packed_bytecode").install(str(folder))
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(10_000)
     faults = {}

@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from agent_runtime.packed_bytecode import HEADER_BYTES
 from stacks.packaging import AGENTCORE, CodeArtefact, build_code_artefact
+from stacks.packaging.bytecode import START_MODULES
 from tests.stacks.projects import ROOT
 
 AARCH64 = 183  # e_machine of the ELF header
+# PEP 552: the magic number of Python 3.13, and a flag for a hash of the source that is not compared: unpacking a zip
+# sets times.
+HEADER_OF_A_PYC = (3571).to_bytes(2, "little") + b"\r\n\1\0\0\0"
+PACKED = ("bytecode/packages", "bytecode/sources")
 LIGHT_ZIP_MB, LIGHT_UNPACKED_MB = 25, 90
+
+
+def index_of(packed: bytes) -> dict[str, tuple[str, int, int]]:
+    return json.loads(packed[HEADER_BYTES : HEADER_BYTES + int.from_bytes(packed[:4], "little")])
 
 
 @pytest.fixture(scope="module", params=["light", "litellm"])
@@ -46,30 +56,46 @@ def test_the_entry_point_and_the_handler_are_where_agentcore_looks(archive: zipf
 
 
 def test_every_module_has_its_bytecode_for_the_targets_python(archive: zipfile.ZipFile) -> None:
-    names = set(archive.namelist())
-    modules = {Path(name) for name in names if name.endswith(".py")}
-
-    missing = {
-        module
-        for module in modules
-        if (module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc").as_posix() not in names
-    }
+    packed = {path for file in PACKED for path, _, _ in index_of(archive.read(file)).values()}
+    beside = {name for name in archive.namelist() if name.endswith(".pyc")}
+    modules = {name for name in archive.namelist() if name.endswith(".py")}
 
     assert len(modules) > 1000
-    assert missing == set()
-    assert sum(name.endswith(".pyc") for name in names) == len(modules)
+    assert packed == modules
+    # What runs before the packed bytecode can be read.
+    assert {PurePosixPath(name).name for name in beside} == {
+        f"{name}.cpython-313.pyc" for name in ("__init__", "main", "packed_bytecode")
+    }
 
 
-def test_its_bytecode_is_loaded_whatever_times_the_unpacked_files_have(archive: zipfile.ZipFile) -> None:
-    # PEP 552: the second word is 1 where a hash of the source is kept that is not compared.
-    kinds = {archive.read(name)[4:8] for name in archive.namelist() if name.endswith(".pyc")}
+def test_what_a_start_imports_comes_first_and_in_one_piece(archive: zipfile.ZipFile) -> None:
+    at_start = set(START_MODULES.read_text().split())
 
-    assert kinds == {b"\1\0\0\0"}
+    for file in PACKED:
+        packed = archive.read(file)
+        index = index_of(packed)
+        ahead = int.from_bytes(packed[4:8], "little")
+        assert {name for name, (_, offset, _) in index.items() if offset < ahead} == at_start & set(index)
+        assert sum(size for _, _, size in index.values()) == len(packed) - HEADER_BYTES - int.from_bytes(
+            packed[:4], "little"
+        )
+
+
+def test_bytecode_is_loaded_whatever_times_the_unpacked_files_have(archive: zipfile.ZipFile) -> None:
+    headers = {archive.read(name)[:8] for name in archive.namelist() if name.endswith(".pyc")}
+    for file in PACKED:
+        packed = archive.read(file)
+        start = HEADER_BYTES + int.from_bytes(packed[:4], "little")
+        headers |= {packed[start + offset : start + offset + 8] for _, offset, _ in index_of(packed).values()}
+
+    assert headers == {HEADER_OF_A_PYC}
 
 
 def test_no_path_of_the_machine_that_built_it_is_in_it(archive: zipfile.ZipFile) -> None:
     # Rust's libraries hold paths of whoever built their wheels, which are the same everywhere.
-    made_here = [name for name in archive.namelist() if name.endswith(".pyc") or ".dist-info/" in name]
+    made_here = [
+        name for name in archive.namelist() if name.endswith(".pyc") or name in PACKED or ".dist-info/" in name
+    ]
     places = [str(ROOT).encode(), b".building-"]
 
     for name in made_here:
