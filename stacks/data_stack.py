@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
+from gateway.proxy.bootstrap import ROOT_CERTIFICATE
 from stacks.base import EnvironmentStack
 from stacks.constructs import gateway_database, gateway_redis
 from stacks.constructs.gateway_database import GatewayDatabase
 from stacks.constructs.gateway_redis import GatewayRedis
 from stacks.names import partition
+from stacks.rds_roots import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,8 +98,15 @@ class DataStack(EnvironmentStack):
             "DATABASE_HOST": self.export(database.host),
             "DATABASE_PORT": str(gateway_database.PORT),
             "DATABASE_NAME": gateway_database.DATABASE,
+            ROOT_CERTIFICATE: root_of(self.target.region),
         }
-        self._variables |= {**place, "DATABASE_USER": ROLE, "IAM_TOKEN_DB_AUTH": "True"}
+        self._variables |= {
+            **place,
+            "DATABASE_USER": ROLE,
+            "IAM_TOKEN_DB_AUTH": "True",
+            # A task of its own migrates, before any server starts (`constructs/migration.py`).
+            "DISABLE_SCHEMA_UPDATE": "True",
+        }
         self._allow("rds-db:connect", f"rds-db:{{}}:dbuser:{self.export(database.resource_id)}/{ROLE}")
         return Administrator(
             {**place, "DATABASE_USERNAME": gateway_database.ADMINISTRATOR, "GATEWAY_ROLE": ROLE},

@@ -19,6 +19,9 @@ import zipfile
 from pathlib import Path
 from typing import NoReturn
 
+ROOT_CERTIFICATE = "STRANDLINE_DATABASE_ROOT"
+"""Variable that holds the certificate to verify the database by; LiteLLM wants it in a file."""
+
 _URI = re.compile(r"s3://([a-z0-9.-]+)/((?:[^/]+/)*([0-9a-f]{64})\.zip)")
 _EXIT_CODE = 3
 
@@ -35,7 +38,13 @@ def main(arguments: list[str]) -> NoReturn:
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     # A home that can be written to: the image's own lies on a file system that cannot.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "HOME": str(folder.parent)}
+    certificate = environment.pop(ROOT_CERTIFICATE, None)
+    if certificate:
+        path = folder / "database-root.pem"
+        path.write_text(certificate, encoding="ascii")
+        environment["DATABASE_SSLROOTCERT"] = str(path)
     os.chdir(folder)
+    _say("INFO", "gateway task starts", location)
     os.execvpe("litellm", ["litellm", "--config", str(folder / "config.yaml"), *rest], environment)  # noqa: S606, S607
 
 
@@ -80,8 +89,12 @@ def unpack(content: bytes, folder: Path) -> None:
 
 
 def _fail(reason: str, location: str) -> NoReturn:
-    print(json.dumps({"level": "ERROR", "message": reason, "bundle": location}), file=sys.stderr, flush=True)
+    _say("ERROR", reason, location)
     sys.exit(_EXIT_CODE)
+
+
+def _say(level: str, message: str, location: str) -> None:
+    print(json.dumps({"level": level, "message": message, "bundle": location}), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
