@@ -14,6 +14,7 @@ from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAut
 from litellm.proxy.auth.auth_utils import get_request_route
 
 from gateway.proxy.paths import is_inference
+from gateway.proxy.refusals import UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,12 +47,11 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
         return UserAPIKeyAuth(key_alias=MASTER_KEY, user_role=LitellmUserRoles.PROXY_ADMIN)
     if not is_inference_key:
         raise ProxyException(
-            message="The gateway does not know this API key." if sent else "The request has no API key.",
+            message="The gateway does not know this API key.",
             type="invalid_request_error",
             param=None,
             code=401,
-            openai_code="invalid_api_key",
-            headers={"WWW-Authenticate": "Bearer"},
+            openai_code=UNKNOWN_KEY,
         )
     path = get_request_route(request)
     if not is_inference(path):

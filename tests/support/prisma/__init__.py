@@ -1,6 +1,6 @@
 """The stand-in for Prisma's engine, built once: Prisma's own is a binary of a site that many machines cannot reach.
 
-It is a fixture of tests, and the client that LiteLLM speaks to it with is the real one, generated from LiteLLM's schema.
+It is a fixture of tests. The client that LiteLLM speaks to it with is the real one, generated from LiteLLM's schema.
 """
 
 from __future__ import annotations
