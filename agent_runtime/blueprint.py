@@ -299,9 +299,15 @@ class Blueprint(StrictModel):
     @cached_property
     def secret_names(self) -> tuple[str, ...]:
         """The distinct variables whose values are secrets, sorted."""
-        names = set(self.model.extra_headers_env.values())
+        names = {*self.other_secret_names, *self.model.extra_headers_env.values()}
         if self.model.api_key_env:
             names.add(self.model.api_key_env)
+        return tuple(sorted(names))
+
+    @cached_property
+    def other_secret_names(self) -> tuple[str, ...]:
+        """The same without what only the model's endpoint is shown."""
+        names: set[str] = set()
         for tool in self.tools:
             names.update(tool.mcp.secret_names if tool.mcp else ())
         if self.gateway and self.gateway.jwt_env_var:

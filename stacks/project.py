@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
 from agent_runtime.expansion import holds_reference
 from agent_runtime.loader import load_blueprints
 from gateway.routes import find_unserved
+from gateway.scenarios import load_scenarios
 from gateway.settings import load_gateway
+from stacks.simulation import is_simulated, secret_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.errors import Problem
     from agent_runtime.loader import LoadedBlueprint
+    from gateway.scenario_schema import Scenario
     from gateway.settings import GatewaySettings
     from stacks.environments import Environment
 
@@ -47,11 +51,13 @@ class Project:
         agents: All agents of the blueprints folder.
         gateway: `gateway.yaml`, if there is one.
         folder: The blueprints folder, which also holds the user's code.
+        scenarios: What the simulator answers, by agent.
     """
 
     agents: Sequence[LoadedBlueprint]
     gateway: GatewaySettings | None
     folder: Path
+    scenarios: Mapping[str, Scenario] = field(default_factory=dict)
 
     def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
         """The agents that may run in an environment, each as it is there: overlay and variables in their places.
@@ -75,6 +81,7 @@ class Project:
             except InputError as error:
                 problems += error.problems
         problems += _unrouted(agents, self.gateway)
+        problems += _without_simulator(agents, self.gateway, environment)
         problems += _too_many_tags(agents, environment)
         if problems:
             raise InputError(*problems)
@@ -82,8 +89,10 @@ class Project:
 
     def secret_variables(self, environment: Environment) -> list[str]:
         """The distinct variables whose secrets people set in the environment, sorted."""
-        names = {name for agent in self.agents_of(environment) for name in agent.blueprint.secret_names}
-        if self.gateway:
+        agents = self.agents_of(environment)
+        names = {name for agent in agents for name in secret_names_in(agent.blueprint, environment)}
+        # In simulation the gateway calls no provider.
+        if self.gateway and environment.execution_mode != "simulation":
             names.update(self.gateway.secret_names)
         return sorted(names)
 
@@ -107,7 +116,7 @@ def load_project(blueprints: Path) -> Project:
     plain = [agent for agent in agents if not holds_reference(agent.blueprint.model.model_id)]
     if problems := _unrouted(plain, gateway):
         raise InputError(*problems)
-    return Project(agents=agents, gateway=gateway, folder=blueprints)
+    return Project(agents, gateway, blueprints, load_scenarios(blueprints, agents))
 
 
 def _too_many_tags(agents: Sequence[LoadedBlueprint], environment: Environment) -> list[Problem]:
@@ -137,4 +146,22 @@ def _without_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
         )
         for agent in agents
         if agent.blueprint.uses_gateway
+    ]
+
+
+def _without_simulator(
+    agents: Sequence[LoadedBlueprint], gateway: GatewaySettings | None, environment: Environment
+) -> list[Problem]:
+    if gateway:
+        return []
+    return [
+        agent.document.problem(
+            ("model",),
+            f"in {environment.name} no provider is called, and there is no gateway to simulate this model: the "
+            "blueprints folder has no gateway.yaml",
+            "add gateway.yaml; or write gateway: {simulate_endpoints: false} in environments.yaml, and the provider "
+            "itself is called",
+        )
+        for agent in agents
+        if is_simulated(agent.blueprint, environment)
     ]
