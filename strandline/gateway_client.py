@@ -147,50 +147,77 @@ class GatewayClient:
         )
 
 
-def open_gateway(target: Target, url: str | None = None, *, key_name: str = MASTER_KEY) -> GatewayClient:
-    """Opens an environment's gateway with a key of its secrets, which is read with the operator's own rights.
+def open_gateway(target: Target, url: str | None = None) -> GatewayClient:
+    """Opens an environment's gateway for its operators: with the master key, at the door for admin routes.
 
     Args:
         target: The environment.
         url: Address of a tunnel; default: the address that the gateway's stack tells.
-        key_name: Variable of the key.
 
     Returns:
-        The client.
+        The client. The key was read from Secrets Manager with the operator's own rights.
 
     Raises:
-        InputError: There is no gateway, its key has no value, or the address would carry the key in plain text.
+        InputError: There is no gateway, it has no door for operators, its key has no value, or the address would carry
+            the key in plain text.
         EnvironmentFault: AWS refuses.
     """
-    address = _checked(url) if url else find_url(target)
-    return GatewayClient(address, _read_key(target, key_name), key_name=key_name)
+    return GatewayClient(_checked(url) if url else _admin_url(target), _read_key(target, MASTER_KEY))
 
 
-def find_url(target: Target) -> str:
-    """Finds the address of an environment's gateway in the outputs of its stack.
+def open_inference(target: Target, url: str | None = None) -> GatewayClient:
+    """Opens an environment's gateway to ask its models.
 
     Args:
         target: The environment.
+        url: Address of a tunnel; default: the address that the gateway's stack tells.
 
     Returns:
-        The address.
+        The client: with the environment's key for inference, or where each agent has its own with the master key.
 
     Raises:
-        InputError: The environment has no gateway, or it was never deployed.
+        InputError: As `open_gateway` does.
+        EnvironmentFault: AWS refuses.
     """
+    from stacks.names import ENVIRONMENT_KEY
+
+    if not url:
+        outputs = _outputs(target)
+        url = outputs.get("PublicUrl") or outputs["Url"]
+    else:
+        url = _checked(url)
+    key_name = MASTER_KEY if target.environment.gateway.is_managed else ENVIRONMENT_KEY
+    return GatewayClient(url, _read_key(target, key_name), key_name=key_name)
+
+
+def _admin_url(target: Target) -> str:
+    outputs = _outputs(target)
+    hosting = target.environment.gateway
+    if "PublicAdminUrl" in outputs or "AdminUrl" in outputs:
+        return outputs.get("PublicAdminUrl") or outputs["AdminUrl"]
+    if hosting.entry == "service_discovery":  # one door for all, and the key decides
+        return outputs["Url"]
+    raise InputError(
+        f"The gateway of {target.environment.name} has no door for operators: write gateway: {{operator_cidrs: [...]}} "
+        f"with the blocks of their network in environments.yaml, and deploy."
+    )
+
+
+def _outputs(target: Target) -> dict[str, str]:
+    """What the gateway's stack tells of its addresses."""
     client = target.client("cloudformation")
     name = target.environment.name
     try:
         outputs = client.describe_stacks(StackName=target.stack_name("Gateway"))["Stacks"][0].get("Outputs", [])
     except client.exceptions.ClientError:
         outputs = []
-    url = next((str(output["OutputValue"]) for output in outputs if output["OutputKey"] == "Url"), None)
-    if url is None:
+    values = {output["OutputKey"]: str(output["OutputValue"]) for output in outputs}
+    if "Url" not in values:
         raise InputError(
             f"No gateway is deployed in {name}: see `strandline status --env {name}`, or deploy it with "
             f"`strandline deploy --env {name}` (its models stand in blueprints/gateway.yaml)."
         )
-    return url
+    return values
 
 
 def _checked(url: str) -> str:

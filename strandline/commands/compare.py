@@ -9,7 +9,7 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.console import stderr, stdout
-from strandline.gateway_client import UrlOption, open_gateway
+from strandline.gateway_client import UrlOption, open_inference
 from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def compare(
     distinct = list(dict.fromkeys(models))
     if len(distinct) > _MOST_MODELS:
         raise InputError(f"{len(distinct)} models are too many to ask at once: name at most {_MOST_MODELS}.")
-    client = open_gateway(open_target(env, environments), url)
+    client = open_inference(open_target(env, environments), url)
     with stderr.status(f"Asking {', '.join(distinct)}"):
         replies = compare_models(client, distinct, prompt, max_tokens=max_tokens)
     if as_json:
