@@ -34,6 +34,7 @@ LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 OWN_VPC = "own"
+EMULATED_ACCOUNT = "000000000000"
 
 _TAG = re.compile(r"[\w .:/=+@-]*")  # Tag Editor: letters, digits and spaces of any language, and _ . : / = + - @
 _BLOCK_SIZES = range(16, 25)  # a VPC is /16 to /28; below /24 the subnets of two zones have no room for endpoints
@@ -90,7 +91,13 @@ class Network(StrictModel):
     )
     # An internal load balancer wants subnets in two zones.
     max_azs: int = Field(default=2, ge=2, le=3, description="Zones that our own VPC spans.")
-    nat_gateways: int = Field(default=1, ge=0, le=3, description="NAT gateways of our own VPC, the way to providers.")
+    nat_gateways: int | None = Field(
+        default=None,
+        ge=0,
+        le=3,
+        description="NAT gateways of our own VPC. Default: one if an agent inside the VPC calls the internet itself, "
+        "else none; the gateway's tasks then have addresses of their own.",
+    )
     subnets: SubnetIds = Field(default=(), description="Private subnets of the existing VPC, one for each zone.")
     availability_zones: AvailabilityZones = Field(
         default=(),
@@ -117,7 +124,7 @@ class Network(StrictModel):
                 "name as many zones as max_azs, or leave them out",
                 at=("availability_zones",),
             )
-        if self.nat_gateways > self.max_azs:
+        if (self.nat_gateways or 0) > self.max_azs:
             raise broken_rule(
                 f"is more than one for each of the {self.max_azs} zones", "lower nat_gateways", at=("nat_gateways",)
             )
@@ -176,6 +183,11 @@ class Environment(EnvironmentSettings):
     def stage_id(self) -> str:
         """Id of the environment's CDK stage, as in `cdk deploy 'Production/*'`."""
         return self.name.capitalize()
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether its AWS runs on this machine: no account of AWS has this number."""
+        return self.account == EMULATED_ACCOUNT
 
     @property
     def retains(self) -> bool:

@@ -95,6 +95,11 @@ class GatewayHosting(StrictModel):
         le=100,
         description="Tasks under load. Default: twice the tasks where there are two or more, else one: no scaling.",
     )
+    spot: bool | None = Field(
+        default=None,
+        description="Whether tasks run on Fargate's spare capacity, at about a third of the price; AWS ends them with "
+        "two minutes' notice. Default: in simulation.",
+    )
     entry: Entry | None = Field(
         default=None,
         description="What agents find the tasks by: load_balancer (allow-list of paths, scaling on requests) or "
@@ -203,6 +208,7 @@ class CompleteHosting(GatewayHosting):
     memory_mib: int
     tasks: int
     max_tasks: int
+    spot: bool
     entry: Entry
     simulate_endpoints: bool
 
@@ -238,6 +244,7 @@ def complete_hosting(environment: EnvironmentName, written: Mapping[str, Any]) -
         "memory_mib": memory,
         "tasks": tasks,
         "max_tasks": 1 if tasks == 1 else min(2 * tasks, 100),
+        "spot": environment == "simulation",
         "entry": "service_discovery" if cheapest else "load_balancer",
         "simulate_endpoints": environment == "simulation",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -10,18 +10,25 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
 from gateway.compile import compile_config
+from gateway.image import read_image_lock
 from gateway.settings import MASTER_KEY
 from gateway.target import GatewayTarget
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
-from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService
+from stacks.constructs.gateway_alarms import GatewayAlarms
+from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService, build_cluster
+from stacks.constructs.litellm_task import LiteLLMTask, TaskNeeds
+from stacks.gateway_bundle import build_gateway_bundle
 from stacks.nag import acknowledge_log_streams
-from stacks.names import GATEWAY_PORT
+from stacks.names import ENVIRONMENT_KEY, GATEWAY_ADMIN_PORT, GATEWAY_PORT, SALT_KEY
 
 if TYPE_CHECKING:
     from gateway.settings import GatewaySettings
+    from stacks.data_stack import GatewayData
     from stacks.environments import Environment
     from stacks.network_stack import NetworkStack
+
+_REFERENCE = re.compile(r"os\.environ/([A-Z_][A-Z0-9_]*)")
 
 
 class GatewayStack(EnvironmentStack):
@@ -33,9 +40,13 @@ class GatewayStack(EnvironmentStack):
         environment: The environment.
         network: The network that it stands in.
         settings: The user's `gateway.yaml`.
+        data: Its database and Redis, where it has any.
 
     Attributes:
         url: Address for the agents' stacks, which have to depend on this one.
+        image: The container image of its tasks.
+        service: The service, its tasks and their doors.
+        task: What each task is.
     """
 
     def __init__(
@@ -46,33 +57,105 @@ class GatewayStack(EnvironmentStack):
         environment: Environment,
         network: NetworkStack,
         settings: GatewaySettings,
+        data: GatewayData | None = None,
     ) -> None:
         super().__init__(scope, construct_id, environment=environment, description="LiteLLM gateway")
-        content = compile_config(settings, _target(environment)).encode()
-        config = add_bytes(self, content, sha256=hashlib.sha256(content).hexdigest(), suffix=".yaml")
-        group = self.add_log_group("Logs")
-        service = LiteLLMService(
+        config = compile_config(settings, _target(environment))
+        bundle = build_gateway_bundle(config)
+        self.image = self._image()
+        log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", self.add_log_group("Logs").ref)
+        self.task = LiteLLMTask(
+            self,
+            "Task",
+            environment=environment,
+            needs=TaskNeeds(
+                image=self.image,
+                bundle=add_bytes(self, bundle.content, sha256=bundle.sha256, suffix=".zip"),
+                secrets=_secrets(environment, settings, config),
+                variables=data.variables if data else {},
+                statements=data.statements if data else (),
+            ),
+            log_group=log_group,
+        )
+        self.cluster = build_cluster(self, environment, network.vpc)
+        self.service = LiteLLMService(
             self,
             "LiteLLM",
             environment=environment,
-            network=GatewayNetwork(
-                vpc=network.vpc,
-                subnets=ec2.SubnetSelection(subnets=network.subnets.subnets),
-                clients=network.agent_security_group,
-            ),
-            config=config,
-            secrets=[MASTER_KEY, *settings.secret_names],
-            log_group=logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref),
+            network=_place(network),
+            cluster=self.cluster,
+            task=self.task,
+            data_clients=data.clients if data else None,
         )
-        acknowledge_log_streams(service.execution_role, self, "Logs")
+        GatewayAlarms(self, "Watch", environment=environment, service=self.service, log_group=log_group)
+        acknowledge_log_streams(self.task.execution_role, self, "Logs")
         self.bound_roles()
-        cdk.CfnOutput(self, "Url", value=_url(service.host), description="Address of the gateway inside the VPC")
-        self.url = _url(self.export(service.host))
+        self.url = self._tell_addresses()
+
+    def _image(self) -> str:
+        """The image by its digest. Where nobody has looked that up, it is a question to whoever deploys."""
+        image = read_image_lock().of(managed=self.target.gateway.is_managed)
+        if image.digest or self.target.is_emulated:
+            return image.name
+        digest = cdk.CfnParameter(
+            self,
+            "ImageDigest",
+            allowed_pattern="sha256:[0-9a-f]{64}",
+            description=f"Digest of {image.name}: gateway/image.lock has none, run `strandline gateway pin-image`",
+        )
+        cdk.Annotations.of(self).add_info(
+            f"gateway/image.lock has no digest of {image.name}, and nothing is deployed by a tag: "
+            "run `strandline gateway pin-image` where the registry can be reached."
+        )
+        return f"{image.repository}@{digest.value_as_string}"
+
+    def _tell_addresses(self) -> str:
+        url = f"http://{self.service.host}:{GATEWAY_PORT}"
+        cdk.CfnOutput(self, "Url", value=url, description="Address of the gateway inside the VPC")
+        if self.service.internal and self.service.internal.has_admin:
+            cdk.CfnOutput(
+                self,
+                "AdminUrl",
+                value=f"http://{self.service.host}:{GATEWAY_ADMIN_PORT}",
+                description="Address of keys, spend and the UI, for operators",
+            )
+        if self.service.public:
+            hostname = self.target.gateway.hostname
+            cdk.CfnOutput(self, "PublicUrl", value=f"https://{hostname}", description="Address for callers outside")
+            cdk.CfnOutput(
+                self,
+                "PublicBalancer",
+                value=self.service.public.host,
+                description=f"What the DNS record of {hostname} has to point at",
+            )
+        return f"http://{self.export(self.service.host)}:{GATEWAY_PORT}"
 
 
 def _target(environment: Environment) -> GatewayTarget:
-    return GatewayTarget(execution_mode=environment.execution_mode, tasks=environment.gateway.tasks)
+    hosting = environment.gateway
+    return GatewayTarget(
+        profile=hosting.profile,
+        execution_mode=environment.execution_mode,
+        redis=hosting.redis is not None,
+        tasks=hosting.max_tasks,
+    )
 
 
-def _url(host: str) -> str:
-    return f"http://{host}:{GATEWAY_PORT}"
+def _secrets(environment: Environment, settings: GatewaySettings, config: str) -> list[str]:
+    """What tasks get of the environment's secrets: their own keys, and what the configuration refers to."""
+    own = [MASTER_KEY, SALT_KEY if environment.gateway.is_managed else ENVIRONMENT_KEY]
+    referred = set(_REFERENCE.findall(config))
+    return [*own, *sorted(referred.intersection(settings.secret_names) - set(own))]
+
+
+def _place(network: NetworkStack) -> GatewayNetwork:
+    private = ec2.SubnetSelection(subnets=network.subnets.subnets)
+    public = ec2.SubnetSelection(subnets=network.public_subnets.subnets) if network.public_subnets else None
+    return GatewayNetwork(
+        vpc=network.vpc,
+        private=private,
+        public=public,
+        tasks=public if network.tasks_are_public and public else private,
+        public_addresses=network.tasks_are_public,
+        clients=network.agent_security_group,
+    )

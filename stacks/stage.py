@@ -10,6 +10,7 @@ from stacks.agent_stack import AgentStack, Surroundings
 from stacks.artefacts import Artefacts
 from stacks.gateway_stack import GatewayStack
 from stacks.names import agent_stack_id
+from stacks.network_needs import find_network_needs
 from stacks.network_stack import NetworkStack
 from stacks.packaging import AGENTCORE, HOST
 from stacks.secrets_stack import SecretsStack
@@ -68,7 +69,8 @@ class EnvironmentStage(cdk.Stage):
     def _build_network(self, agents: Sequence[LoadedBlueprint]) -> NetworkStack | None:
         if self._project.gateway is None and all(agent.blueprint.network_mode == "PUBLIC" for agent in agents):
             return None
-        return NetworkStack(self, "Network", environment=self._environment)
+        needs = find_network_needs([agent.blueprint for agent in agents], self._environment)
+        return NetworkStack(self, "Network", environment=self._environment, needs=needs)
 
     def _build_gateway(self) -> GatewayStack | None:
         if self._project.gateway is None or self._network is None:

@@ -24,6 +24,8 @@ ROOT_CERTIFICATE = "STRANDLINE_DATABASE_ROOT"
 
 _URI = re.compile(r"s3://([a-z0-9.-]+)/((?:[^/]+/)*([0-9a-f]{64})\.zip)")
 _EXIT_CODE = 3
+START_MESSAGE = "gateway task starts"
+"""Counted in the log: tasks that start again and again."""
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> NoReturn:
         path.write_text(certificate, encoding="ascii")
         environment["DATABASE_SSLROOTCERT"] = str(path)
     os.chdir(folder)
-    _say("INFO", "gateway task starts", location)
+    _say("INFO", START_MESSAGE, location)
     os.execvpe("litellm", ["litellm", "--config", str(folder / "config.yaml"), *rest], environment)  # noqa: S606, S607
 
 

@@ -1,4 +1,4 @@
-"""LiteLLM on ECS Fargate behind an internal load balancer."""
+"""LiteLLM on ECS Fargate: the tasks, how they are replaced and multiplied, and the doors to them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_elasticloadbalancingv2 as elb
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_servicediscovery as servicediscovery
 from constructs import Construct
 
-from gateway.image import read_image_lock
-from stacks.constructs.principals import service_of
+from stacks.constructs.gateway_doors import InternalBalancer, Place, PublicBalancer
 from stacks.nag import acknowledge
-from stacks.names import GATEWAY_PORT, secret_arn
+from stacks.names import GATEWAY_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aws_cdk import aws_logs as logs
+    from aws_cdk import aws_elasticloadbalancingv2 as elb
 
-    from stacks.assets import S3Object
+    from stacks.constructs.litellm_task import LiteLLMTask
     from stacks.environments import Environment
 
-# From the client inwards each limit is above the next: an agent's request may last 600 s; the load balancer waits that
-# long to deregister a task; ECS gives it 120 s after that (Fargate's most) to end, LiteLLM's own drain a little less.
-_LONGEST_REQUEST_SECONDS = 600
-_STOP_TIMEOUT_SECONDS = 120
-_DRAIN_SECONDS = 110
-_READINESS = "/health/readiness"
+# LiteLLM's own advice is 60 % of CPU, and never memory, which it keeps once it has it ("Production best practices").
+_CPU_PERCENT = 60
+# Half of what one vCPU answers at once in a minute, for answers that are short (facts of `make bench-gateway`).
+_REQUESTS_IN_A_MINUTE_OF_A_VCPU = 3000
+_VCPU = 1024
+_DNS_TTL_SECONDS = 10
+_NAME = "gateway"
+_SPOT = "FARGATE_SPOT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,48 @@ class GatewayNetwork:
 
     Attributes:
         vpc: The VPC.
-        subnets: Private subnets for the load balancer and the tasks.
+        private: Private subnets, for the load balancer of the agents.
+        public: Public subnets, for the load balancer of callers outside; none in a VPC that is not ours.
+        tasks: Subnets of the tasks.
+        public_addresses: Whether tasks have addresses of their own on the internet, in place of a NAT gateway.
         clients: Security group of the agents.
     """
 
     vpc: ec2.IVpc
-    subnets: ec2.SubnetSelection
+    private: ec2.SubnetSelection
+    public: ec2.SubnetSelection | None
+    tasks: ec2.SubnetSelection
+    public_addresses: bool
     clients: ec2.ISecurityGroup
+
+
+def build_cluster(scope: Construct, environment: Environment, vpc: ec2.IVpc) -> ecs.Cluster:
+    """Build the cluster of the gateway's service.
+
+    Args:
+        scope: The stack.
+        environment: The environment; it decides on the capacity.
+        vpc: The VPC.
+
+    Returns:
+        The cluster.
+    """
+    cluster = ecs.Cluster(
+        scope,
+        "Cluster",
+        vpc=vpc,
+        container_insights_v2=ecs.ContainerInsights.DISABLED,  # each of its metrics is paid for
+    )
+    if environment.gateway.spot:
+        # On the cluster itself: CDK would add a resource that only tells it the same.
+        resource = cluster.node.default_child
+        assert isinstance(resource, ecs.CfnCluster)  # noqa: S101 - what a cluster is made of
+        resource.capacity_providers = [_SPOT]
+    acknowledge(
+        cluster,
+        {"AwsSolutions-ECS4": "The alarms stand on metrics of service, balancer and log, which cost less."},
+    )
+    return cluster
 
 
 class LiteLLMService(Construct):
@@ -55,16 +89,18 @@ class LiteLLMService(Construct):
     Args:
         scope: The stack.
         construct_id: Id in the stack.
-        environment: The environment, for size, names and retention.
+        environment: The environment, for tasks, doors and names.
         network: Where it stands.
-        config: The compiled `config.yaml` in S3.
-        secrets: Variables that tasks get from Secrets Manager, the master key among them.
-        log_group: Where tasks log.
+        cluster: What it runs in.
+        task: What each of its tasks is.
+        data_clients: Security group of whoever reaches the gateway's database or Redis, where it has one.
 
     Attributes:
-        host: Name of the load balancer, inside the VPC.
+        host: Name that agents find it by, inside the VPC.
         service: The ECS service.
-        execution_role: What ECS starts the tasks with.
+        security_group: Security group of the tasks.
+        internal: The load balancer of the agents, where there is one.
+        public: The load balancer of callers outside, where there is one.
     """
 
     def __init__(
@@ -74,180 +110,107 @@ class LiteLLMService(Construct):
         *,
         environment: Environment,
         network: GatewayNetwork,
-        config: S3Object,
-        secrets: Sequence[str],
-        log_group: logs.ILogGroup,
+        cluster: ecs.ICluster,
+        task: LiteLLMTask,
+        data_clients: ec2.ISecurityGroup | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
         self._network = network
-        self._log_group = log_group
-        self.execution_role = self._build_execution_role(secrets)
-        task = self._build_task_definition(config, secrets)
-        self.service = self._build_service(task)
-        self.host = self._build_load_balancer()
+        self.internal: InternalBalancer | None = None
+        self.public: PublicBalancer | None = None
+        self.security_group = ec2.SecurityGroup(
+            self, "TaskSecurityGroup", vpc=network.vpc, description="Tasks of the gateway"
+        )
+        self.service = self._build_service(
+            cluster, task, [self.security_group, *([data_clients] if data_clients else [])]
+        )
+        self.host = self._build_entry()
+        if environment.gateway.reachability == "public" and network.public:
+            place = Place(network.vpc, network.public)
+            self.public = PublicBalancer(self, "Public", environment=environment, place=place)
+            self.public.group.add_target(self.service)
+        groups = [door.group for door in (self.internal, self.public) if door]
+        if environment.gateway.scales:
+            self._scale(groups)
 
-    def _build_task_definition(self, config: S3Object, secrets: Sequence[str]) -> ecs.FargateTaskDefinition:
-        size = self._environment.gateway
-        task = ecs.FargateTaskDefinition(
-            self,
-            "Task",
-            cpu=size.cpu,
-            memory_limit_mib=size.memory_mib,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=ecs.CpuArchitecture.ARM64, operating_system_family=ecs.OperatingSystemFamily.LINUX
-            ),
-            # Its policy is whole, and in the role itself: a policy of its own could come after the first task.
-            execution_role=self.execution_role.without_policy_updates(),
-            task_role=self._build_task_role(config),
-        )
-        task.add_container(
-            "LiteLLM",
-            image=ecs.ContainerImage.from_registry(read_image_lock().managed.name),
-            command=["--port", str(GATEWAY_PORT), "--num_workers", "1"],
-            port_mappings=[ecs.PortMapping(container_port=GATEWAY_PORT)],
-            environment={
-                "LITELLM_CONFIG_BUCKET_NAME": config.bucket,
-                "LITELLM_CONFIG_BUCKET_OBJECT_KEY": config.key,
-                # Without these LiteLLM reads `.env` files, fetches a price list at import, and logs whole requests.
-                "LITELLM_MODE": "PRODUCTION",
-                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-                "LITELLM_LOG": "INFO",
-                "GRACEFUL_SHUTDOWN_TIMEOUT": str(_DRAIN_SECONDS),
-                "AWS_REGION": self._environment.region,
-            },
-            secrets={variable: self._container_secret(variable) for variable in secrets},
-            logging=ecs.LogDrivers.aws_logs(stream_prefix="litellm", log_group=self._log_group),
-            stop_timeout=cdk.Duration.seconds(_STOP_TIMEOUT_SECONDS),
-            health_check=ecs.HealthCheck(
-                command=["CMD", "python3", "-c", _probe()],
-                interval=cdk.Duration.seconds(15),
-                # The probe shares LiteLLM's event loop, which a busy proxy may hold for half a second.
-                timeout=cdk.Duration.seconds(10),
-                retries=3,
-                start_period=cdk.Duration.seconds(60),
-            ),
-        )
-        acknowledge(
-            task,
-            {
-                "AwsSolutions-ECS2": "The variables are LiteLLM's settings and pointers; ECS injects every secret from "
-                "Secrets Manager."
-            },
-        )
-        return task
-
-    def _container_secret(self, variable: str) -> ecs.Secret:
-        secret = secretsmanager.Secret.from_secret_partial_arn(self, variable, secret_arn(self._environment, variable))
-        return ecs.Secret.from_secrets_manager(secret)
-
-    def _build_execution_role(self, secrets: Sequence[str]) -> iam.Role:
-        arns = [f"{secret_arn(self._environment, variable)}-??????" for variable in secrets]
-        streams = self._log_group.log_group_arn  # ends with :*
-        statements = [
-            iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=arns),
-            iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]),
-        ]
-        if self._environment.kms_key_arn:
-            key = self._environment.kms_key_arn
-            statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key]))
-        return iam.Role(
-            self,
-            "ExecutionRole",
-            assumed_by=_ecs_tasks(self._environment),
-            description="Starts the gateway's tasks: reads their secrets, opens their logs",
-            inline_policies={"Start": iam.PolicyDocument(statements=statements)},
-        )
-
-    def _build_task_role(self, config: S3Object) -> iam.Role:
-        return iam.Role(
-            self,
-            "TaskRole",
-            assumed_by=_ecs_tasks(self._environment),
-            description="The gateway itself: reads its configuration, and nothing else",
-            inline_policies={
-                "Configuration": iam.PolicyDocument(
-                    statements=[iam.PolicyStatement(actions=["s3:GetObject"], resources=[config.arn])]
-                )
-            },
-        )
-
-    def _build_service(self, task: ecs.FargateTaskDefinition) -> ecs.FargateService:
-        cluster = ecs.Cluster(
-            self, "Cluster", vpc=self._network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
-        )
-        security_group = ec2.SecurityGroup(
-            self, "TaskSecurityGroup", vpc=self._network.vpc, description="Tasks of the gateway"
-        )
+    def _build_service(
+        self, cluster: ecs.ICluster, task: LiteLLMTask, security_groups: Sequence[ec2.ISecurityGroup]
+    ) -> ecs.FargateService:
+        hosting = self._environment.gateway
         return ecs.FargateService(
             self,
             "Service",
             cluster=cluster,
-            task_definition=task,
-            desired_count=self._environment.gateway.tasks,
-            assign_public_ip=False,
-            vpc_subnets=self._network.subnets,
-            security_groups=[security_group],
+            capacity_provider_strategies=[ecs.CapacityProviderStrategy(capacity_provider=_SPOT, weight=1)]
+            if hosting.spot
+            else None,
+            task_definition=task.definition,
+            desired_count=hosting.tasks,
+            assign_public_ip=self._network.public_addresses,
+            vpc_subnets=self._network.tasks,
+            security_groups=list(security_groups),
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
             min_healthy_percent=100,
             max_healthy_percent=200,
-            health_check_grace_period=cdk.Duration.seconds(60),
+            availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.ENABLED,
+            health_check_grace_period=self._grace_period(),
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
         )
 
-    def _build_load_balancer(self) -> str:
-        security_group = ec2.SecurityGroup(
+    @property
+    def _has_balancer(self) -> bool:
+        hosting = self._environment.gateway
+        return hosting.entry == "load_balancer" or hosting.reachability == "public"
+
+    def _grace_period(self) -> cdk.Duration | None:
+        return cdk.Duration.seconds(120) if self._has_balancer else None
+
+    def _build_entry(self) -> str:
+        if self._environment.gateway.entry == "service_discovery":
+            return self._register_name()
+        self.internal = InternalBalancer(
             self,
-            "BalancerSecurityGroup",
-            vpc=self._network.vpc,
-            description="Load balancer of the gateway",
-            allow_all_outbound=False,
+            "Internal",
+            environment=self._environment,
+            place=Place(self._network.vpc, self._network.private),
+            clients=self._network.clients,
         )
-        balancer = elb.ApplicationLoadBalancer(
+        self.internal.group.add_target(self.service)
+        return self.internal.host
+
+    def _register_name(self) -> str:
+        """Gives the tasks a name in the VPC's own DNS; agents then reach them with nothing in between."""
+        namespace = servicediscovery.PrivateDnsNamespace(
             self,
-            "Balancer",
+            "Namespace",
+            name=f"{self._environment.name}.strandline.internal",
             vpc=self._network.vpc,
-            vpc_subnets=self._network.subnets,
-            internet_facing=False,
-            security_group=security_group,
-            drop_invalid_header_fields=True,
-            deletion_protection=self._environment.retains,
-            # Above the longest pause of a stream.
-            idle_timeout=cdk.Duration.seconds(_LONGEST_REQUEST_SECONDS),
+            description=f"Strandline's gateway in {self._environment.name}",
         )
-        listener = balancer.add_listener(
-            "Listener", port=GATEWAY_PORT, protocol=elb.ApplicationProtocol.HTTP, open=False
+        self.service.enable_cloud_map(
+            cloud_map_namespace=namespace,
+            name=_NAME,
+            dns_record_type=servicediscovery.DnsRecordType.A,
+            dns_ttl=cdk.Duration.seconds(_DNS_TTL_SECONDS),
         )
-        listener.add_targets(
-            "Tasks",
-            port=GATEWAY_PORT,
-            protocol=elb.ApplicationProtocol.HTTP,
-            targets=[self.service],
-            deregistration_delay=cdk.Duration.seconds(_LONGEST_REQUEST_SECONDS),
-            health_check=elb.HealthCheck(
-                path=_READINESS,
-                healthy_http_codes="200",
-                interval=cdk.Duration.seconds(10),
-                timeout=cdk.Duration.seconds(6),
-                healthy_threshold_count=2,
-                unhealthy_threshold_count=3,
-            ),
+        self.service.connections.allow_from(
+            self._network.clients, ec2.Port.tcp(GATEWAY_PORT), "Agents of the environment"
         )
-        balancer.connections.allow_from(self._network.clients, ec2.Port.tcp(GATEWAY_PORT), "Agents of the environment")
-        acknowledge(
-            balancer,
-            {
-                "AwsSolutions-ELB2": "Internal to the VPC; LiteLLM logs each request with its key's alias, and access "
-                "logs would need a bucket of their own."
-            },
+        return f"{_NAME}.{namespace.namespace_name}"
+
+    def _scale(self, groups: Sequence[elb.ApplicationTargetGroup]) -> None:
+        hosting = self._environment.gateway
+        scaling = self.service.auto_scale_task_count(min_capacity=hosting.tasks, max_capacity=hosting.max_tasks)
+        out, back = cdk.Duration.seconds(60), cdk.Duration.seconds(300)
+        scaling.scale_on_cpu_utilization(
+            "Cpu", target_utilization_percent=_CPU_PERCENT, scale_out_cooldown=out, scale_in_cooldown=back
         )
-        return balancer.load_balancer_dns_name
-
-
-def _probe() -> str:
-    url = f"http://localhost:{GATEWAY_PORT}{_READINESS}"
-    return f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
-
-
-def _ecs_tasks(environment: Environment) -> iam.PrincipalBase:
-    return service_of(environment, "ecs-tasks", "ecs", "*")
+        for group in groups:
+            scaling.scale_on_request_count(
+                f"Requests{group.node.scope.node.id if group.node.scope else ''}",
+                requests_per_target=_REQUESTS_IN_A_MINUTE_OF_A_VCPU * hosting.cpu // _VCPU,
+                target_group=group,
+                scale_out_cooldown=out,
+                scale_in_cooldown=back,
+            )

@@ -100,6 +100,7 @@ class Containers:
         container.environment = {
             "PATH": self._images.path(program),
             "HOME": str(scratch),
+            "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **address,

@@ -109,7 +109,11 @@ class Monitor:
 
     def _is_ready(self, task: Task) -> bool:
         """Whether it runs, has run for a moment, and all its checks pass."""
-        containers = self._engine.containers.of_task(task["taskArn"])
+        containers = [
+            container
+            for container in self._engine.containers.of_task(task["taskArn"])
+            if container.definition.get("essential", True)
+        ]
         if not containers or any(not container.running_child.running for container in containers):
             return False
         if time.monotonic() - self._running_since(task) < _STABLE_SECONDS:
