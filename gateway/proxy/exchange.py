@@ -58,7 +58,7 @@ class Exchange:
         owner: Alias of the key.
         team: Alias of the team.
         dropped: Parameters that the provider was not sent.
-        fell_back: Whether another model than the one asked for answered.
+        is_weaker: Whether a weaker model than the one asked for answered.
         refusal: Why it was refused.
         failure: Type of the exception that ended it.
         call: The call that answered, once LiteLLM has counted it.
@@ -73,7 +73,7 @@ class Exchange:
     owner: str | None = None
     team: str | None = None
     dropped: tuple[str, ...] = ()
-    fell_back: bool = False
+    is_weaker: bool = False
     refusal: Refusal | None = None
     failure: str | None = None
     call: Call | None = None
@@ -94,7 +94,7 @@ class Exchange:
         numbers: dict[str, float] = {
             metrics.REQUESTS: 1,
             metrics.ERRORS: int(self.status >= _SERVER_FAULT or (self.failure is not None and self.status < 400)),  # noqa: PLR2004
-            metrics.TIER_FALLBACKS: int(self.fell_back),
+            metrics.TIER_FALLBACKS: int(self.is_weaker),
             metrics.DROPPED_PARAMETERS: len(self.dropped),
             metrics.UNPRICED: int(self.call is not None and self.call.is_unpriced),
             **{
@@ -115,8 +115,8 @@ class Exchange:
     def _details(self) -> dict[str, Any]:
         call = self.call
         message = _UNPRICED if call and call.is_unpriced else None
-        if self.fell_back:
-            message = f"{self.model} failed, and another model answered" + (f"; {message}" if message else "")
+        if self.is_weaker:
+            message = f"{self.model} failed, and a weaker model answered" + (f"; {message}" if message else "")
         return {
             "level": "WARNING" if message or self.refusal or self.failure else "INFO",
             "component": "Strandline",

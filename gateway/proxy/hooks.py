@@ -19,7 +19,7 @@ from gateway.proxy.refusals import refusal_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from litellm.caching.caching import DualCache
+    from litellm.caching.dual_cache import DualCache
     from litellm.proxy._types import UserAPIKeyAuth
     from litellm.types.utils import CallTypesLiteral
 
@@ -27,6 +27,8 @@ DROPPED_HEADER = "x-strandline-dropped-params"
 TIER_FALLBACK_HEADER = "x-strandline-tier-fallback"
 
 _FALLBACKS = "x-litellm-attempted-fallbacks"
+# Of `model_info`: `tier` of gateway.yaml.
+_TIER = "strandline_tier"
 
 
 class Hooks(CustomLogger):
@@ -72,10 +74,11 @@ class Hooks(CustomLogger):
         dropped = dropped_parameters(data, params.model_dump(exclude_none=True)) if params is not None else ()
         hidden = getattr(response, "_hidden_params", None) or {}
         fell_back = _count((hidden.get("additional_headers") or {}).get(_FALLBACKS)) > 0
+        is_weaker = fell_back and _is_weaker(data.get("model"), getattr(deployment, "model_info", None))
         if current := exchange.get():
-            current.dropped, current.fell_back = dropped, fell_back
+            current.dropped, current.is_weaker = dropped, is_weaker
         headers = {DROPPED_HEADER: ",".join(dropped)} if dropped else {}
-        return {**headers, TIER_FALLBACK_HEADER: "true"} if fell_back else headers
+        return {**headers, TIER_FALLBACK_HEADER: "true"} if is_weaker else headers
 
     async def async_post_call_failure_hook(
         self,
@@ -130,6 +133,18 @@ def _note_caller(data: Mapping[str, Any], caller: UserAPIKeyAuth) -> None:
     if current is not None and current.model is None:
         current.model = model if isinstance(model, str) else None
         current.owner, current.team = caller.key_alias, caller.team_alias or caller.team_id
+
+
+def _is_weaker(asked: object, answered: object) -> bool:
+    """Whether a fallback is to a weaker model; one whose tier is not told is taken for weaker."""
+    from litellm.proxy.proxy_server import llm_router
+
+    if llm_router is None:
+        return True
+    group = llm_router.model_group_alias.get(str(asked), asked)
+    first = llm_router.get_deployment_by_model_group_name(str(group))
+    tiers = [getattr(info, _TIER, None) for info in (first and first.model_info, answered)]
+    return not (isinstance(tiers[0], int) and isinstance(tiers[1], int) and tiers[1] >= tiers[0])
 
 
 def _count(told: object) -> int:
