@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined]
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_REPEATS = 4096
+# Of a|b|c.
+_MOST_WAYS = 4
 _CLASSES = {
     op.CATEGORY_DIGIT: "0123456789",
     op.CATEGORY_SPACE: " ",
@@ -43,9 +46,11 @@ def matching_texts(pattern: str, *, shortest: int = 0, variant: int = 0) -> Iter
         parsed, compiled = _parsed(pattern)
     except (re.error, RecursionError, OverflowError):
         return
-    for extra in sorted({0, 1, 2, 3, shortest // 2, max(0, shortest - 1), shortest}):
-        text = _Writer(extra, variant).sequence(parsed)
-        if text is None:
+    extras = sorted({0, 1, 2, 3, shortest // 2, max(0, shortest - 1), shortest})
+    for way, extra in itertools.product(range(_MOST_WAYS), extras):
+        writer = _Writer(extra, variant, way)
+        text = writer.sequence(parsed)
+        if text is None or (way and not writer.has_ways):
             return
         # Look-arounds and references are not written but checked here.
         if compiled.search(text):
@@ -60,9 +65,11 @@ def _parsed(pattern: str) -> tuple[Any, re.Pattern[str]]:
 class _Writer:
     """Writes one text of an expression's parts."""
 
-    def __init__(self, extra: int, variant: int) -> None:
+    def __init__(self, extra: int, variant: int, way: int) -> None:
         self._extra = extra
         self._variant = variant
+        self._way = way
+        self.has_ways = False
         self._groups: dict[int, str] = {}
 
     def sequence(self, parts: Any) -> str | None:
@@ -83,7 +90,8 @@ class _Writer:
             self._groups[argument[0]] = text or ""
             return text
         if kind is op.BRANCH:
-            return next((text for text in map(self.sequence, argument[1]) if text is not None), None)
+            self.has_ways = True
+            return self.sequence(argument[1][self._way % len(argument[1])])
         if kind is op.ATOMIC_GROUP:
             return self.sequence(argument)
         if kind is op.GROUPREF:
