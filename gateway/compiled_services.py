@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gateway.settings import GatewaySettings
     from gateway.target import GatewayTarget
 
-METRICS = "gateway.proxy.cloudwatch.metrics"
+# Where it is set, our hook writes each request's line in CloudWatch's embedded metric format as well.
 NAMESPACE = "STRANDLINE_METRICS_NAMESPACE"
 
 _MOMENTS = {"input": "pre_call", "parallel": "during_call", "output": "post_call"}
@@ -48,7 +48,6 @@ def compile_services(settings: GatewaySettings, target: GatewayTarget) -> Servic
     services = Services()
     callbacks = settings.callbacks
     if callbacks.cloudwatch:
-        services.callbacks.append(METRICS)
         services.variables[NAMESPACE] = callbacks.cloudwatch.namespace
     if not target.simulates:
         _add_otel(services, callbacks)

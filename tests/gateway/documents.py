@@ -12,4 +12,4 @@ models:
 """
 
 EVERYTHING = Path(__file__).with_name("everything.yaml").read_text()
-"""Every field, each with another value than its default."""
+"""Every field of the file."""
