@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from agent_runtime.errors import InputError
 from agent_runtime.expansion import holds_reference
 from agent_runtime.loader import load_blueprints
-from gateway.routes import find_unserved
+from gateway.hosting_rules import find_hosting_faults
+from gateway.routes import find_parameter_notices, find_uncounted, find_unserved
 from gateway.scenarios import load_scenarios
-from gateway.settings import load_gateway
+from gateway.settings import read_gateway
+from stacks.gateway_target import gateway_target
 from stacks.simulation import is_simulated, secret_names_in
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent_runtime.errors import Problem
     from agent_runtime.loader import LoadedBlueprint
+    from agent_runtime.yaml_nodes import Document
     from gateway.scenario_schema import Scenario
     from gateway.settings import GatewaySettings
     from stacks.environments import Environment
@@ -52,12 +55,14 @@ class Project:
         gateway: `gateway.yaml`, if there is one.
         folder: The blueprints folder, which also holds the user's code.
         scenarios: What the simulator answers, by agent.
+        gateway_document: `gateway.yaml` as read, to point at a place in it.
     """
 
     agents: Sequence[LoadedBlueprint]
     gateway: GatewaySettings | None
     folder: Path
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
+    gateway_document: Document | None = field(default=None, repr=False, compare=False)
 
     def agents_of(self, environment: Environment) -> list[LoadedBlueprint]:
         """The agents that may run in an environment, each as it is there: overlay and variables in their places.
@@ -82,6 +87,7 @@ class Project:
                 problems += error.problems
         problems += _unrouted(agents, self.gateway)
         problems += _without_simulator(agents, self.gateway, environment)
+        problems += self._unkept(environment, agents)
         problems += _too_many_tags(agents, environment)
         if problems:
             raise InputError(*problems)
@@ -95,6 +101,17 @@ class Project:
         if self.gateway and environment.execution_mode != "simulation":
             names.update(self.gateway.secret_names)
         return sorted(names)
+
+    def parameter_notices(self, agents: Sequence[LoadedBlueprint]) -> list[Problem]:
+        """What agents send that a model behind the gateway does not take, at the blueprints' own lines."""
+        return find_parameter_notices(agents, self.gateway) if self.gateway else []
+
+    def _unkept(self, environment: Environment, agents: Sequence[LoadedBlueprint]) -> list[Problem]:
+        """What `gateway.yaml` promises and the environment cannot keep."""
+        if self.gateway is None or self.gateway_document is None:
+            return []
+        target = gateway_target(environment, agents)
+        return find_hosting_faults(self.gateway_document, self.gateway, target, environment.name)
 
 
 def load_project(blueprints: Path) -> Project:
@@ -111,12 +128,12 @@ def load_project(blueprints: Path) -> Project:
     """
     agents = load_blueprints(blueprints)
     gateway_file = blueprints / "gateway.yaml"
-    gateway = load_gateway(gateway_file) if gateway_file.exists() else None
+    gateway, document = read_gateway(gateway_file) if gateway_file.exists() else (None, None)
     # What a variable decides is known only in an environment.
     plain = [agent for agent in agents if not holds_reference(agent.blueprint.model.model_id)]
     if problems := _unrouted(plain, gateway):
         raise InputError(*problems)
-    return Project(agents, gateway, blueprints, load_scenarios(blueprints, agents))
+    return Project(agents, gateway, blueprints, load_scenarios(blueprints, agents), document)
 
 
 def _too_many_tags(agents: Sequence[LoadedBlueprint], environment: Environment) -> list[Problem]:
@@ -134,7 +151,9 @@ def _too_many_tags(agents: Sequence[LoadedBlueprint], environment: Environment) 
 
 
 def _unrouted(agents: Sequence[LoadedBlueprint], gateway: GatewaySettings | None) -> Sequence[Problem]:
-    return find_unserved(agents, gateway) if gateway else _without_gateway(agents)
+    if gateway is None:
+        return _without_gateway(agents)
+    return [*find_unserved(agents, gateway), *find_uncounted(agents, gateway)]
 
 
 def _without_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
