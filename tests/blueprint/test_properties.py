@@ -97,7 +97,7 @@ class Destination:
     variables: ClassVar[dict[str, str]] = {"A": "value", "KEY": ""}
 
 
-@settings(max_examples=EXAMPLES or 400, derandomize=not EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES or 100, derandomize=not EXAMPLES, deadline=None)
 @given(DOCUMENTS)
 def test_any_document_is_an_agent_of_an_environment_or_an_input_error(spent, document):
     content = json.dumps(document).encode()
@@ -121,7 +121,7 @@ VALID = [path.read_text() for path in sorted((REPOSITORY / "tests" / "fuzz" / "s
 EDITS = st.tuples(st.floats(0, 1), st.integers(0, 12), st.text(st.characters(codec="utf-8"), max_size=6))
 
 
-@settings(max_examples=EXAMPLES or 600, derandomize=not EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES or 300, derandomize=not EXAMPLES, deadline=None)
 @given(st.sampled_from(VALID), st.lists(EDITS, min_size=1, max_size=3))
 def test_any_change_of_a_valid_file_is_a_blueprint_or_an_input_error(spent, text, edits):
     for where, length, inserted in edits:
