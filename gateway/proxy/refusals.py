@@ -30,6 +30,9 @@ _TOO_MANY, _UNAUTHORIZED = 429, 401
 _LONGEST_WAIT_SECONDS = 60
 # How LiteLLM's limiter words it; the descriptor is the kind of owner.
 _LIMITED = re.compile(r"exceeded for (?P<kind>\w+): .*?\. Limit type: (?P<what>\w+)\. Current limit: (?P<limit>\d+)")
+# How it words the rpm and tpm of a deployment, where it names no provider.
+_OWN_LIMIT = re.compile(r"(?P<unit>RPM|TPM) limit=(?P<limit>\d+)")
+_UNITS = {"RPM": "requests", "TPM": "tokens"}
 _OWNERS = {"api_key": "key", "model_per_key": "key", "model_per_team": "team", "team_member": "team"}
 # What LiteLLM calls it, with and without a database.
 _UNKNOWN_KEY = ("token_not_found_in_db", "no_db_connection")
@@ -154,10 +157,16 @@ def _at_rest(error: RouterRateLimitError, now: datetime) -> Refusal:
 
 
 def _provider_limits(error: RateLimitError, model: object, now: datetime) -> Refusal:
+    headers = getattr(error, "litellm_response_headers", None) or getattr(error.response, "headers", None) or {}
+    seconds = _seconds(headers.get("retry-after"))
+    if own := None if error.llm_provider else _OWN_LIMIT.search(error.message):
+        owner, what, value = Owner("model", str(model)), _UNITS[own["unit"]], float(own["limit"])
+        return _limited(
+            f"The limit of {owner} is reached: {value:g} {what} a minute.", owner, now, seconds, what, value
+        )
     owner = Owner("provider", error.llm_provider or None)
-    headers = getattr(error.response, "headers", None) or {}
     message = f"The provider of {model} limits the gateway's requests, and no other deployment or fallback answered."
-    return _limited(message, owner, now, _seconds(headers.get("retry-after")), "requests", None)
+    return _limited(message, owner, now, seconds, "requests", None)
 
 
 def _limited(said: str, owner: Owner, now: datetime, seconds: float | None, what: str, value: float | None) -> Refusal:
