@@ -2,11 +2,13 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.stacks.conftest import ENVIRONMENTS
-from tests.stacks.projects import Assembly, blueprint, synthesise, write_project
+from tests.stacks.gateways import ingress_of
+from tests.stacks.projects import Assembly, blueprint, synthesise, text_of, write_project
 
 SUBNET, GROUP = "AWS::EC2::Subnet", "AWS::EC2::SecurityGroup"
 
@@ -18,16 +20,105 @@ def test_our_own_vpc_spans_two_zones_with_public_and_private_subnets(assembly: A
     assert sorted(subnet["MapPublicIpOnLaunch"] for subnet in subnets) == [False, False, True, True]
 
 
-def test_agents_reach_s3_and_secrets_manager_without_leaving_the_vpc(assembly: Assembly) -> None:
-    endpoints = {
-        endpoint["Properties"]["VpcEndpointType"]: endpoint["Properties"]
-        for _, _, endpoint in assembly.resources("AWS::EC2::VPCEndpoint", "Simulation/Network")
+def endpoints(assembly: Assembly, stack: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The endpoints of a network by the last word of their service's name."""
+    found = [each["Properties"] for _, _, each in assembly.resources("AWS::EC2::VPCEndpoint", stack)]
+    return {text_of(each["ServiceName"]).rpartition(".")[2]: each for each in found if each["VpcEndpointType"] == kind}
+
+
+def test_agents_reach_s3_for_nothing(assembly: Assembly) -> None:
+    assert set(endpoints(assembly, "Simulation/Network", "Gateway")) == {"s3"}
+
+
+def test_agents_reach_what_they_use_without_leaving_the_vpc(assembly: Assembly) -> None:
+    found = endpoints(assembly, "Simulation/Network", "Interface")
+
+    assert set(found) == {"secretsmanager", "logs", "xray"}
+    assert all(endpoint["PrivateDnsEnabled"] is True for endpoint in found.values())
+
+
+def network_of(tmp_path: Path, agents: list[dict[str, Any]], **environment: Any) -> Assembly:
+    root = write_project(tmp_path, agents, {"staging": {**ENVIRONMENTS["staging"], **environment}})
+    return synthesise(root, tmp_path / "out")
+
+
+def test_an_endpoint_stands_in_one_zone_where_one_task_serves(tmp_path: Path) -> None:
+    found = endpoints(network_of(tmp_path, [blueprint("a")]), "Staging/Network", "Interface")
+
+    assert {len(endpoint["SubnetIds"]) for endpoint in found.values()} == {1}
+
+
+def test_an_endpoint_stands_in_every_zone_where_many_tasks_serve(tmp_path: Path) -> None:
+    made = network_of(tmp_path, [blueprint("a")], gateway={"tasks": 2})
+
+    assert {len(endpoint["SubnetIds"]) for endpoint in endpoints(made, "Staging/Network", "Interface").values()} == {2}
+
+
+def test_an_agent_without_traces_pays_for_no_endpoint_for_them(tmp_path: Path) -> None:
+    quiet = blueprint("a", observability={"enabled": False})
+
+    found = endpoints(network_of(tmp_path, [quiet]), "Staging/Network", "Interface")
+
+    assert set(found) == {"secretsmanager", "logs"}
+
+
+OUTSIDE = {"model_base_url": "https://llm.example.com/v1", "runtime": {"network_mode": "PRIVATE"}}
+
+
+def test_an_agent_inside_that_calls_the_internet_brings_a_nat_gateway_and_no_endpoints(tmp_path: Path) -> None:
+    made = network_of(tmp_path, [blueprint("a", **OUTSIDE)])
+
+    assert len([*made.resources("AWS::EC2::NatGateway")]) == 1
+    assert not endpoints(made, "Staging/Network", "Interface")
+
+
+@pytest.mark.parametrize(
+    ("settings", "internet"),
+    [
+        ({"runtime": {"network_mode": "PRIVATE"}, "model_base_url": "https://10.0.0.9/v1"}, False),
+        ({"tools": [{"mcp": {"url": "https://tools.example.com/mcp"}}]}, True),
+        ({"observability": {"otlp": {"endpoint": "https://cloud.example.com/otel"}}}, True),
+        ({"model_base_url": "https://llm.example.com/v1"}, False),  # network mode PUBLIC
+    ],
+)
+def test_only_who_calls_an_address_outside_from_inside_needs_the_internet(
+    tmp_path: Path, settings: dict[str, Any], *, internet: bool
+) -> None:
+    made = network_of(tmp_path, [blueprint("a", **settings)])
+
+    assert bool([*made.resources("AWS::EC2::NatGateway")]) is internet
+
+
+def test_without_a_nat_gateway_tasks_have_addresses_of_their_own_that_nobody_is_let_in_by(tmp_path: Path) -> None:
+    made = network_of(tmp_path, [blueprint("a")])
+    network = made.one("Staging/Gateway", "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
+
+    assert network["AssignPublicIp"] == "ENABLED"
+    assert all("PublicSubnet" in text_of(subnet) for subnet in network["Subnets"])
+    assert {source for group, source, _ in ingress_of(made, "Staging/Gateway") if group == "TaskSecurityGroup"} == {
+        "InternalSecurityGroup"
     }
 
-    assert "s3" in str(endpoints["Gateway"]["ServiceName"])
-    assert endpoints["Interface"]["ServiceName"] == "com.amazonaws.us-east-1.secretsmanager"
-    assert endpoints["Interface"]["PrivateDnsEnabled"] is True
-    assert len(endpoints["Interface"]["SubnetIds"]) == 2
+
+def test_with_a_nat_gateway_tasks_are_in_private_subnets(tmp_path: Path) -> None:
+    made = network_of(tmp_path, [blueprint("a")], network={"nat_gateways": 2})
+    network = made.one("Staging/Gateway", "AWS::ECS::Service")["NetworkConfiguration"]["AwsvpcConfiguration"]
+
+    assert network["AssignPublicIp"] == "DISABLED"
+    assert all("PrivateSubnet" in text_of(subnet) for subnet in network["Subnets"])
+
+
+def test_a_nat_gateway_that_comes_later_moves_no_subnet(tmp_path: Path) -> None:
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+    without = network_of(tmp_path / "without", [blueprint("a")])
+    with_one = network_of(tmp_path / "with", [blueprint("a")], network={"nat_gateways": 1})
+
+    def blocks(made: Assembly) -> dict[str, str]:
+        return {name: found["Properties"]["CidrBlock"] for _, name, found in made.resources(SUBNET)}
+
+    assert blocks(without) == blocks(with_one)
+    assert exports(without, "Staging/Network") == exports(with_one, "Staging/Network")
 
 
 def test_the_endpoint_answers_https_from_the_vpc_only(assembly: Assembly) -> None:
@@ -80,22 +171,22 @@ def exports(assembly: Assembly, path: str) -> set[str]:
 def test_exports_stay_when_the_last_agent_that_uses_them_goes(assembly: Assembly, tmp_path: Path) -> None:
     """CloudFormation refuses to drop an export in use, and this stack is deployed before the user's stack goes."""
     public = blueprint("a", model_base_url="https://llm.example.com/v1")
-    root = write_project(tmp_path, [public], {"simulation": ENVIRONMENTS["simulation"]})
+    root = write_project(tmp_path, [public], {"local": ENVIRONMENTS["local"]})
 
     without_users = synthesise(root, tmp_path / "out")
 
-    for stack in ("Simulation/Network", "Simulation/Gateway"):
+    for stack in ("Local/Network", "Local/Gateway"):
         assert exports(without_users, stack) == exports(assembly, stack) != set()
 
 
 def test_exports_stay_when_the_gateway_goes(assembly: Assembly, tmp_path: Path) -> None:
     private = blueprint("a", model_base_url="https://llm.example.com/v1", runtime={"network_mode": "PRIVATE"})
-    root = write_project(tmp_path, [private], {"simulation": ENVIRONMENTS["simulation"]}, gateway=None)
+    root = write_project(tmp_path, [private], {"local": ENVIRONMENTS["local"]}, gateway=None)
 
     without_gateway = synthesise(root, tmp_path / "out")
 
-    assert exports(without_gateway, "Simulation/Network") == exports(assembly, "Simulation/Network")
-    assert "Simulation/Gateway" not in without_gateway.stacks
+    assert exports(without_gateway, "Local/Network") == exports(assembly, "Local/Network")
+    assert "Local/Gateway" not in without_gateway.stacks
 
 
 def test_nothing_is_imported_that_is_not_exported(assembly: Assembly, stage_names: list[str]) -> None:
@@ -132,11 +223,10 @@ def test_every_size_and_number_of_zones_that_the_file_allows_fits(tmp_path: Path
     assert not any(one.overlaps(other) for one in blocks for other in blocks if one is not other)
 
 
-def test_a_vpc_without_nat_gateways_has_none(tmp_path: Path) -> None:
-    environment = {**ENVIRONMENTS["local"], "network": {"nat_gateways": 0}}
-    root = write_project(tmp_path, [blueprint("a")], {"local": environment})
+def test_a_vpc_without_nat_gateways_has_none_whoever_calls_the_internet(tmp_path: Path) -> None:
+    made = network_of(tmp_path, [blueprint("a", **OUTSIDE)], network={"nat_gateways": 0})
 
-    assert not [*synthesise(root, tmp_path / "out").resources("AWS::EC2::NatGateway")]
+    assert not [*made.resources("AWS::EC2::NatGateway")]
 
 
 def test_an_environment_of_public_agents_alone_has_no_network(tmp_path: Path) -> None:
