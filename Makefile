@@ -58,9 +58,10 @@ format: setup ## rewrite the sources in the project's style
 synth: setup ## all templates, in cdk.out; needs no network and no credentials
 	$(CDK) synth --quiet --no-lookups --strict '**'
 
-docs: setup ## the tables of docs/blueprint.md and the schema for editors, from the models
+docs: setup ## the tables of docs/blueprint.md and docs/gateway.md and the schemas for editors, from the models
 	$(BIN)/strandline schema > blueprints/schema.json
-	$(BIN)/python -m strandline.blueprint_docs docs/blueprint.md
+	$(BIN)/strandline schema gateway > blueprints/gateway.schema.json
+	$(BIN)/python -m strandline.blueprint_docs docs/blueprint.md docs/gateway.md
 
 bench: bench-synth bench-coldstart bench-handler ## every benchmark; prints tables, writes benchmarks/results/*.json
 

@@ -28,7 +28,7 @@ def blueprint_schema() -> dict[str, Any]:
     schema = Blueprint.model_json_schema()
     definitions: dict[str, Any] = schema[_DEFINITIONS]
     for part in (schema, *definitions.values()):
-        _tidy(part)
+        tidy(part)
     root = {key: value for key, value in schema.items() if key != _DEFINITIONS}
     overlay = {**root, "properties": {k: v for k, v in root["properties"].items() if k not in _NOT_OVERLAID}}
     definitions[_OVERLAY] = _partial(overlay, definitions)
@@ -61,7 +61,7 @@ def _partial_value(value: dict[str, Any], definitions: dict[str, Any]) -> dict[s
     return {**value, "$ref": _PREFIX + partial}
 
 
-def _tidy(model: dict[str, Any]) -> None:
+def tidy(model: dict[str, Any]) -> None:
     """Turn examples that are written as YAML, as people will write them, into values, and drop names made of names."""
     for value in model.get("properties", {}).values():
         value.pop("title", None)
