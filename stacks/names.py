@@ -19,6 +19,8 @@ GATEWAY_PORT = 4000
 """Port of the gateway's load balancer and of LiteLLM behind it."""
 GATEWAY_ADMIN_PORT = 4001
 """Port of the load balancer for everything that is not inference; operators reach it, agents do not."""
+GATEWAY_PUBLIC_ADMIN_PORT = 8443
+"""The same of the load balancer that callers outside reach."""
 LIVE = "live"
 """The endpoint that callers use; DEFAULT would follow every new version at once."""
 

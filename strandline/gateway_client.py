@@ -191,10 +191,14 @@ def open_inference(target: Target, url: str | None = None) -> GatewayClient:
 
 
 def _admin_url(target: Target) -> str:
+    from stacks.names import GATEWAY_PUBLIC_ADMIN_PORT
+
     outputs = _outputs(target)
     hosting = target.environment.gateway
-    if "PublicAdminUrl" in outputs or "AdminUrl" in outputs:
-        return outputs.get("PublicAdminUrl") or outputs["AdminUrl"]
+    if "PublicUrl" in outputs and hosting.operator_cidrs:
+        return f"{outputs['PublicUrl']}:{GATEWAY_PUBLIC_ADMIN_PORT}"
+    if "AdminUrl" in outputs:
+        return outputs["AdminUrl"]
     if hosting.entry == "service_discovery":  # one door for all, and the key decides
         return outputs["Url"]
     raise InputError(

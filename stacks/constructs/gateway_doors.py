@@ -20,7 +20,7 @@ from constructs import Construct
 from gateway import server
 from gateway.proxy.paths import INFERENCE_PATHS
 from stacks.nag import acknowledge
-from stacks.names import GATEWAY_ADMIN_PORT, GATEWAY_PORT
+from stacks.names import GATEWAY_ADMIN_PORT, GATEWAY_PORT, GATEWAY_PUBLIC_ADMIN_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _PATTERNS_IN_A_RULE = 5  # "Quotas for your Application Load Balancers": condition values of a rule
 _HTTPS = 443
-_PUBLIC_ADMIN_PORT = 8443
 _REQUESTS_IN_FIVE_MINUTES = 2000
 _NOT_FOUND = {
     "error": {
@@ -174,7 +173,8 @@ class InternalBalancer(GatewayBalancer):
         )
         self._open_inference(inference)
         self.balancer.connections.allow_from(clients, ec2.Port.tcp(GATEWAY_PORT), "Agents of the environment")
-        self.has_admin = self._hosting.is_managed or bool(self._hosting.operator_cidrs)
+        # On this machine whoever reaches the port is the operator.
+        self.has_admin = self._hosting.is_managed or bool(self._hosting.operator_cidrs) or environment.is_emulated
         if self.has_admin:
             self.balancer.add_listener(
                 "Admin",
@@ -217,8 +217,8 @@ class PublicBalancer(GatewayBalancer):
         self.balancer.connections.allow_from_any_ipv4(ec2.Port.tcp(_HTTPS), "Callers outside")
         if self._hosting.operator_cidrs:
             forward = elb.ListenerAction.forward([self.group])
-            self._add_tls_listener("Admin", _PUBLIC_ADMIN_PORT, certificate, forward)
-            self._let_in(self._hosting.operator_cidrs, _PUBLIC_ADMIN_PORT)
+            self._add_tls_listener("Admin", GATEWAY_PUBLIC_ADMIN_PORT, certificate, forward)
+            self._let_in(self._hosting.operator_cidrs, GATEWAY_PUBLIC_ADMIN_PORT)
         self._add_firewall()
         acknowledge(
             self,

@@ -13,11 +13,14 @@ from agent_runtime.errors import InputError
 from strandline.console import stderr, stdout
 from strandline.gateway_client import UrlOption, open_gateway
 from strandline.targets import (
+    BLUEPRINTS,
     ENVIRONMENTS,
+    BlueprintsOption,
     EnvironmentOption,
     EnvironmentsOption,
     JsonOption,
     Target,
+    find_environment,
     open_target,
 )
 
@@ -126,6 +129,51 @@ def health(
         _print_table(("", ""), _health_rows(client.url, tasks, found), headed=False)
     if not is_good:
         raise typer.Exit(2)
+
+
+@app.command()
+def config(
+    env: EnvironmentOption,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="What the tasks run with, not what the files say.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="What a deployment would change; exit code 1 when that is something.")
+    ] = False,
+    as_json: JsonOption = False,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+) -> None:
+    """Print LiteLLM's configuration: what the files compile to, what is deployed, or the difference."""
+    import yaml
+
+    from strandline.gateway_config import compiled_config, deployed_config
+
+    if diff:
+        running = deployed_config(open_target(env, environments))
+        lines = _difference(running, compiled_config(find_environment(env, environments), blueprints))
+        if as_json:
+            _print_json({"differs": bool(lines), "diff": lines})
+        for line in () if as_json else lines:
+            typer.echo(line)
+        if lines:
+            raise typer.Exit(1)
+        return
+    text = (
+        deployed_config(open_target(env, environments))
+        if deployed
+        else compiled_config(find_environment(env, environments), blueprints)
+    )
+    if as_json:
+        _print_json({"deployed": deployed, "config": yaml.safe_load(text)})
+    else:
+        typer.echo(text, nl=False)
+
+
+def _difference(running: str, compiled: str) -> list[str]:
+    from difflib import unified_diff
+
+    return list(unified_diff(running.splitlines(), compiled.splitlines(), "deployed", "files", lineterm=""))
 
 
 def _managed(target: Target, what: str) -> Target:

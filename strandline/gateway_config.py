@@ -1,0 +1,97 @@
+"""LiteLLM's configuration of an environment: what the user's files compile to, and what its tasks run with."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import EnvironmentFault, InputError
+from strandline.inventory import take_inventory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stacks.environments import Environment
+    from strandline.targets import Target
+
+# The bundle's address stands in the container's command.
+_BUNDLE = re.compile(r"s3://([a-z0-9.-]+)/((?:[^/\s]+/)*([0-9a-f]{64})\.zip)")
+
+
+def compiled_config(environment: Environment, blueprints: Path) -> str:
+    """Compiles the user's files for an environment, as synth does.
+
+    Args:
+        environment: The environment.
+        blueprints: The blueprints folder.
+
+    Returns:
+        The text of LiteLLM's `config.yaml`; it holds names of variables, and no secret.
+
+    Raises:
+        InputError: Something in the files is wrong, or they name no gateway.
+    """
+    from gateway.compile import compile_config
+    from stacks.gateway_target import gateway_target
+    from stacks.project import load_project
+
+    project = load_project(blueprints)
+    if project.gateway is None:
+        raise InputError(f"There is no gateway: {blueprints} has no gateway.yaml.")
+    return compile_config(project.gateway, gateway_target(environment, project.agents_of(environment)))
+
+
+def deployed_config(target: Target) -> str:
+    """Fetches the configuration of the bundle that the gateway's tasks run with.
+
+    Args:
+        target: The environment.
+
+    Returns:
+        The text of LiteLLM's `config.yaml`.
+
+    Raises:
+        InputError: There is no gateway.
+        EnvironmentFault: AWS refuses, or the bundle is not the one that its name promises.
+    """
+    from stacks.gateway_bundle import CONFIG
+
+    bucket, key, sha256 = _find_bundle(target)
+    content = _fetch(target, bucket, key)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise EnvironmentFault(f"s3://{bucket}/{key} is not what its name promises: its bytes have another hash.")
+    with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+        return bundle.read(CONFIG).decode()
+
+
+def _find_bundle(target: Target) -> tuple[str, str, str]:
+    gateway = take_inventory(target).gateway
+    name = target.environment.name
+    if not gateway or not gateway["taskDefinition"]:
+        raise InputError(f"No gateway is deployed in {name}: `strandline deploy --env {name}`.")
+    answer = target.client("ecs").describe_task_definition(taskDefinition=gateway["taskDefinition"])
+    commands = [
+        word
+        for container in answer["taskDefinition"]["containerDefinitions"]
+        for word in (*container.get("entryPoint", ()), *container.get("command", ()))
+    ]
+    found = next(filter(None, map(_BUNDLE.fullmatch, commands)), None)
+    if found is None:
+        raise EnvironmentFault(f"The tasks of {name}'s gateway name no bundle: another version deployed them.")
+    return found[1], found[2], found[3]
+
+
+def _fetch(target: Target, bucket: str, key: str) -> bytes:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        body: Any = target.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        return bytes(body.read())
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "unknown")
+        raise EnvironmentFault(f"S3 refuses s3://{bucket}/{key} ({code}).") from None
+    except BotoCoreError as error:
+        raise EnvironmentFault(f"S3 cannot be reached ({type(error).__name__}).") from None
