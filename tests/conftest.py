@@ -10,6 +10,23 @@ from xdist.scheduler import LoadScopeScheduling
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")
+# What takes more than half a minute, the longest first: what comes last is short, so that all processes end together.
+LONGEST = (
+    *TOGETHER,
+    "tests/packaging/test_contents.py",
+    "tests/stacks/test_cdk_cli.py",
+    "tests/fields/test_every_field.py",
+    "tests/snapshot/test_restored_sessions.py",
+    "tests/tools/test_synth.py",
+    "tests/packaging/test_imports.py",
+    "tests/gateway/test_proxy.py",
+    "tests/telemetry/test_gateway.py",
+    "tests/packaging/test_build.py",
+    "tests/runtime/test_faults.py",
+    "tests/providers/test_matrix.py",
+    "tests/providers/test_parity.py",
+    "tests/providers/test_sources.py",
+)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,4 +64,4 @@ def _group(nodeid: str) -> str:
 
 
 def _rank(group: str) -> int:
-    return TOGETHER.index(group) if group in TOGETHER else len(TOGETHER)
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
