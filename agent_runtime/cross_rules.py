@@ -291,6 +291,11 @@ def _twice(agent: Blueprint) -> Iterator[Fault]:
 def _idle_budget(agent: Blueprint) -> Iterator[Fault]:
     if agent.budget and not agent.uses_gateway:
         yield Fault("budget has no effect without base_url: gateway, which counts", "remove it", ("budget",))
+    if agent.budget and agent.uses_gateway and agent.model.api_key_env:
+        message = (
+            "budget has no effect with model.api_key_env: it belongs to the key that the gateway makes for the agent"
+        )
+        yield Fault(message, "remove model.api_key_env, or budget", ("budget",))
 
 
 MODEL_RULES = (_ignored_connection, _missing_key, _wrong_client, _wrong_cache, _same_headers)

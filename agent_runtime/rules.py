@@ -27,6 +27,10 @@ _RESERVED_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "c
 _RESERVED_PREFIXES = ("x-amz-", "x-amzn-", "proxy-")
 _RESERVED_VARIABLES = ("STRANDLINE_", "AWS_", "LITELLM_", "LD_", "PYTHON")
 _PROCESS_NAMES = frozenset({"PATH", "HOME", "PORT"})
+# Their secrets hold the keys of the environment's gateway, which are made and never typed; an agent that could name
+# one would read the master key, or another agent's.
+_KEYS_OF_THE_GATEWAY = frozenset({"LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "STRANDLINE_GATEWAY_KEY"})
+_KEY_OF_AN_AGENT = "GATEWAY_KEY_"
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -42,6 +46,11 @@ def _check_env_name(name: str) -> str:
         raise broken_rule(
             "is not the name of an environment variable",
             "use capital letters, digits and '_', 64 characters at most, for example OPENAI_API_KEY",
+        )
+    if name in _KEYS_OF_THE_GATEWAY or name.startswith(_KEY_OF_AN_AGENT):
+        raise broken_rule(
+            f"{name} is the gateway's own key, or one that it makes for an agent: nobody names it",
+            "choose another name; an agent of base_url: gateway needs no api_key_env",
         )
     return name
 

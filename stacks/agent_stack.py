@@ -14,12 +14,13 @@ from aws_cdk import aws_iam as iam
 
 from agent_runtime.bundle import build_bundle
 from agent_runtime.notices import find_notices
-from gateway.settings import MASTER_KEY
 from stacks.assets import add_bytes, add_code_artefact
 from stacks.base import EnvironmentStack
 from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
+from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
-from stacks.names import LIVE, permissions_boundary_arn, secret_prefix
+from stacks.names import ENVIRONMENT_KEY, LIVE, agent_key, permissions_boundary_arn, secret_prefix
+from stacks.notices import find_idle_budgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +42,13 @@ class Surroundings:
         gateway_url: Address of the environment's gateway, if it has one.
         subnet_ids: Subnets of agents with network mode PRIVATE.
         security_group_ids: Security groups of the same.
+        gateway_keys: Who mints the agents' keys, where the gateway has a database.
     """
 
     gateway_url: str | None
     subnet_ids: Sequence[str]
     security_group_ids: Sequence[str]
+    gateway_keys: str | None = None
 
 
 class AgentStack(EnvironmentStack):
@@ -81,8 +84,9 @@ class AgentStack(EnvironmentStack):
         bundle_object = add_bytes(self, bundle.content, sha256=bundle.sha256, suffix=".json")
         role = self._build_role(code, bundle_object)
         runtime = self._build_runtime(role, code, artefact, bundle_object)
+        self._build_key(runtime)
         self._build_live_endpoint(runtime)
-        for notice in find_notices([agent]):
+        for notice in (*find_notices([agent]), *find_idle_budgets([agent], environment)):
             # No warning: the field is right, and `cdk synth --strict` would fail for it.
             cdk.Annotations.of(self).add_info(str(notice))
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
@@ -91,11 +95,19 @@ class AgentStack(EnvironmentStack):
     @property
     def _secret_variables(self) -> list[str]:
         own = list(self._blueprint.secret_names)
-        return [*own, MASTER_KEY] if self._uses_gateway_key else own
+        return [*own, self._gateway_key] if self._gateway_key else own
 
     @property
-    def _uses_gateway_key(self) -> bool:
-        return self._blueprint.uses_gateway and self._blueprint.model.api_key_env is None
+    def _gateway_key(self) -> str | None:
+        """The variable of the key that the gateway has for the agent, unless its blueprint names another."""
+        if not self._blueprint.uses_gateway or self._blueprint.model.api_key_env:
+            return None
+        return agent_key(self._blueprint.id) if self.target.gateway.is_managed else ENVIRONMENT_KEY
+
+    def _build_key(self, runtime: agentcore.CfnRuntime) -> None:
+        if self._gateway_key and self._surroundings.gateway_keys:
+            key = AgentKey(self, "GatewayKey", blueprint=self._blueprint, service_token=self._surroundings.gateway_keys)
+            runtime.node.add_dependency(key)
 
     def _build_role(self, code: S3Object, bundle: S3Object) -> iam.CfnRole:
         needs = RoleNeeds(self._runtime_name, (code, bundle), self._secret_variables)
@@ -166,8 +178,8 @@ class AgentStack(EnvironmentStack):
         }
         if self._blueprint.uses_gateway and self._surroundings.gateway_url:
             variables["STRANDLINE_GATEWAY_URL"] = self._surroundings.gateway_url
-        if self._uses_gateway_key:
-            variables["STRANDLINE_GATEWAY_KEY"] = MASTER_KEY
+        if self._gateway_key:
+            variables["STRANDLINE_GATEWAY_KEY"] = self._gateway_key
         return variables
 
     def _build_live_endpoint(self, runtime: agentcore.CfnRuntime) -> None:

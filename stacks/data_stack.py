@@ -47,13 +47,13 @@ class GatewayData:
     """What the gateway's stack needs of the data.
 
     Attributes:
-        clients: Security group of whoever connects: the tasks, and the migration.
+        clients_id: Security group of whoever connects: the tasks, and the migration.
         variables: Where the data is, as LiteLLM reads it from a task's environment; no secret.
         statements: What a task has to be allowed in order to connect.
         administrator: Who migrates the database, where there is one.
     """
 
-    clients: ec2.ISecurityGroup
+    clients_id: str
     variables: Mapping[str, str]
     statements: Sequence[iam.PolicyStatement]
     administrator: Administrator | None
@@ -78,13 +78,13 @@ class DataStack(EnvironmentStack):
         )
         self._network = network
         self._clients = self._add_security_group("Clients", "Tasks of the gateway that reach its data")
-        self.export(self._clients.security_group_id)
         self._variables: dict[str, str] = {}
         self._statements: list[iam.PolicyStatement] = []
         administrator = self._add_database() if environment.gateway.is_managed else None
         if environment.gateway.redis:
             self._add_redis(environment.gateway.redis)
-        self.data = GatewayData(self._clients, self._variables, self._statements, administrator)
+        clients = self.export(self._clients.security_group_id)
+        self.data = GatewayData(clients, self._variables, self._statements, administrator)
 
     def _add_database(self) -> Administrator:
         database = GatewayDatabase(
@@ -107,7 +107,7 @@ class DataStack(EnvironmentStack):
             # A task of its own migrates, before any server starts (`constructs/migration.py`).
             "DISABLE_SCHEMA_UPDATE": "True",
         }
-        self._allow("rds-db:connect", f"rds-db:{{}}:dbuser:{self.export(database.resource_id)}/{ROLE}")
+        self._allow("rds-db:connect", f"dbuser:{self.export(database.resource_id)}/{ROLE}")
         return Administrator(
             {**place, "DATABASE_USERNAME": gateway_database.ADMINISTRATOR, "GATEWAY_ROLE": ROLE},
             self.export(database.administrator_secret_arn),
@@ -131,14 +131,13 @@ class DataStack(EnvironmentStack):
             "REDIS_AWS_IAM_USER_NAME": redis.user,
             "REDIS_AWS_IAM_CACHE_NAME": name,
         }
-        self._allow(
-            "elasticache:Connect", f"elasticache:{{}}:replicationgroup:{name}", f"elasticache:{{}}:user:{redis.user}"
-        )
+        self._allow("elasticache:Connect", f"replicationgroup:{name}", f"user:{redis.user}")
 
     def _allow(self, action: str, *resources: str) -> None:
-        """Lets the gateway's tasks do one thing; `{}` stands for region and account."""
-        owner = f"{self.target.region}:{self.target.account}"
-        arns = [f"arn:{partition(self.target)}:{resource.format(owner)}" for resource in resources]
+        """Lets the gateway's tasks do one thing with resources of the action's own service."""
+        service, _, _ = action.partition(":")
+        owner = f"arn:{partition(self.target)}:{service}:{self.target.region}:{self.target.account}"
+        arns = [f"{owner}:{resource}" for resource in resources]
         self._statements.append(iam.PolicyStatement(actions=[action], resources=arns))
 
     def _add_server_group(self, name: str, port: int) -> str:

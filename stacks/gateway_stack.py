@@ -16,8 +16,10 @@ from gateway.target import GatewayTarget
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.gateway_alarms import GatewayAlarms
+from stacks.constructs.gateway_keys import GatewayKeys
 from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService, build_cluster
 from stacks.constructs.litellm_task import LiteLLMTask, TaskNeeds
+from stacks.constructs.migration import Migration
 from stacks.gateway_bundle import build_gateway_bundle
 from stacks.nag import acknowledge_log_streams
 from stacks.names import ENVIRONMENT_KEY, GATEWAY_ADMIN_PORT, GATEWAY_PORT, SALT_KEY
@@ -47,6 +49,7 @@ class GatewayStack(EnvironmentStack):
         image: The container image of its tasks.
         service: The service, its tasks and their doors.
         task: What each task is.
+        key_maker: What mints the agents' keys, where the gateway has a database.
     """
 
     def __init__(
@@ -78,19 +81,58 @@ class GatewayStack(EnvironmentStack):
             log_group=log_group,
         )
         self.cluster = build_cluster(self, environment, network.vpc)
+        place = _place(network)
+        clients = self._data_clients(data) if data else None
         self.service = LiteLLMService(
             self,
             "LiteLLM",
             environment=environment,
-            network=_place(network),
+            network=place,
             cluster=self.cluster,
             task=self.task,
-            data_clients=data.clients if data else None,
+            data_clients=clients,
         )
+        if data and data.administrator and clients:
+            migration = Migration(
+                self,
+                "Migration",
+                image=self.image,
+                administrator=data.administrator,
+                clients=clients,
+                cluster=self.cluster,
+                network=place,
+                log_group=log_group,
+            )
+            self.service.service.node.add_dependency(migration)
+        self.key_maker = self._build_key_maker(network)
         GatewayAlarms(self, "Watch", environment=environment, service=self.service, log_group=log_group)
         acknowledge_log_streams(self.task.execution_role, self, "Logs")
         self.bound_roles()
         self.url = self._tell_addresses()
+
+    def _data_clients(self, data: GatewayData) -> ec2.ISecurityGroup:
+        """Who reaches the data; a rule added here would make the data's stack depend on this one."""
+        return ec2.SecurityGroup.from_security_group_id(self, "DataClients", data.clients_id, mutable=False)
+
+    def _build_key_maker(self, network: NetworkStack) -> str | None:
+        """What mints the agents' keys, where there is a database to keep them in."""
+        internal = self.service.internal
+        if not self.target.gateway.is_managed or internal is None:
+            return None
+        caller = ec2.SecurityGroup(
+            self, "KeysSecurityGroup", vpc=network.vpc, description="What mints the keys of the agents"
+        )
+        internal.allow_admin(caller, "What mints the keys of the agents")
+        keys = GatewayKeys(
+            self,
+            "Keys",
+            admin_url=f"http://{self.service.host}:{GATEWAY_ADMIN_PORT}",
+            subnet_ids=network.subnets.subnet_ids,
+            security_group_id=caller.security_group_id,
+        )
+        # The first key is minted when there is somebody to ask.
+        keys.node.add_dependency(self.service.service)
+        return self.export(keys.service_token)
 
     def _image(self) -> str:
         """The image by its digest. Where nobody has looked that up, it is a question to whoever deploys."""

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 
 from stacks.agent_stack import AgentStack, Surroundings
 from stacks.artefacts import Artefacts
+from stacks.data_stack import DataStack
 from stacks.gateway_stack import GatewayStack
 from stacks.names import agent_stack_id
 from stacks.network_needs import find_network_needs
@@ -62,6 +63,7 @@ class EnvironmentStage(cdk.Stage):
             gateway_url=self._gateway.url if self._gateway else None,
             subnet_ids=self._network.agent_subnet_ids if self._network else (),
             security_group_ids=(self._network.agent_security_group_id,) if self._network else (),
+            gateway_keys=self._gateway.key_maker if self._gateway else None,
         )
         for agent in agents:
             self._build_agent(agent, surroundings)
@@ -75,11 +77,25 @@ class EnvironmentStage(cdk.Stage):
     def _build_gateway(self) -> GatewayStack | None:
         if self._project.gateway is None or self._network is None:
             return None
+        data = self._build_data(self._network)
         gateway = GatewayStack(
-            self, "Gateway", environment=self._environment, network=self._network, settings=self._project.gateway
+            self,
+            "Gateway",
+            environment=self._environment,
+            network=self._network,
+            settings=self._project.gateway,
+            data=data.data if data else None,
         )
         gateway.add_stack_dependency(self._secrets)
+        if data:
+            gateway.add_stack_dependency(data)
         return gateway
+
+    def _build_data(self, network: NetworkStack) -> DataStack | None:
+        hosting = self._environment.gateway
+        if not hosting.is_managed and hosting.redis is None:
+            return None
+        return DataStack(self, "Data", environment=self._environment, network=network)
 
     def _build_agent(self, agent: LoadedBlueprint, surroundings: Surroundings) -> None:
         blueprint = agent.blueprint

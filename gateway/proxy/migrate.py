@@ -1,3 +1,5 @@
+# mypy: disable-error-code="import-not-found"
+
 """The migration of the gateway's database: one task of its own, before any server of the new version starts.
 
     python3 -c "$SOURCE"
@@ -72,12 +74,13 @@ def _keep_root_certificate() -> None:
 
 def _migrate() -> None:
     """Applies what is pending; LiteLLM makes the address of the database from its parts."""
-    from litellm.proxy.proxy_cli import run_server
     from litellm_proxy_extras.prisma_toolchain import prisma_cli_available
 
-    # LiteLLM tells of it and goes on.
+    # LiteLLM would tell of it and go on.
     if not prisma_cli_available():
         _fail("this image has no Prisma, which applies the migrations")
+    from litellm.proxy.proxy_cli import run_server
+
     run_server(_MIGRATE, standalone_mode=False)
 
 

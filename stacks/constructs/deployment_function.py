@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stacks.base import EnvironmentStack
 
-RUNTIME = "python3.13"
+RUNTIME = "python3.14"
 _CODE = Path(__file__).resolve().parents[1] / "custom_resources"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16

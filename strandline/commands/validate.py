@@ -79,6 +79,7 @@ def find_problems(paths: Sequence[Path], env: str | None = None, environments: P
         What is wrong, and what else is to be said.
     """
     from agent_runtime.notices import find_notices
+    from stacks.notices import find_idle_budgets
 
     found = Findings()
     try:
@@ -87,6 +88,7 @@ def find_problems(paths: Sequence[Path], env: str | None = None, environments: P
         targets = []
         found.problems.extend(error.problems)
     agents: list[LoadedBlueprint] = []
+    idle: list[Problem] = []
     for path in paths:
         try:
             checked, there = _check(path, targets)
@@ -94,8 +96,9 @@ def find_problems(paths: Sequence[Path], env: str | None = None, environments: P
             found.problems.extend(error.problems)
         else:
             found.count += len(checked)
-            agents += there or checked
-    found.notices = find_notices(agents)
+            agents += [agent for _, placed in there for agent in placed] or checked
+            idle += [notice for target, placed in there for notice in find_idle_budgets(placed, target)]
+    found.notices = [*find_notices(agents), *idle]
     return found
 
 
@@ -112,7 +115,8 @@ def _targets(env: str | None, environments: Path) -> list[Environment]:
     return list(load_environments(environments).values())
 
 
-_Checked = tuple[Sequence["LoadedBlueprint"], list["LoadedBlueprint"]]
+_Placed = list[tuple["Environment", list["LoadedBlueprint"]]]
+_Checked = tuple[Sequence["LoadedBlueprint"], _Placed]
 """The agents as they are written, and as they are in each of the environments where they may run."""
 
 
@@ -142,12 +146,12 @@ def _everywhere(
     targets: Sequence[Environment],
     agents_of: Callable[[Environment], list[LoadedBlueprint]],
     faults: Sequence[Problem] = (),
-) -> list[LoadedBlueprint]:
+) -> _Placed:
     problems: list[Problem | str] = [*faults]
-    agents: list[LoadedBlueprint] = []
+    agents: _Placed = []
     for target in targets:
         try:
-            agents += agents_of(target)
+            agents.append((target, agents_of(target)))
         except InputError as error:
             problems += error.problems
     if problems:
