@@ -37,8 +37,11 @@ def balanced(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    environment = {**ENVIRONMENTS["simulation"], "gateway": PUBLIC}
-    root = write_project(tmp_path_factory.mktemp("public"), [blueprint("a")], {"simulation": environment})
+    environments = {
+        "simulation": {**ENVIRONMENTS["simulation"], "gateway": PUBLIC},
+        "staging": {**ENVIRONMENTS["staging"], "gateway": {"profile": "stateless"}},
+    }
+    root = write_project(tmp_path_factory.mktemp("public"), [blueprint("a")], environments)
     return synthesise(root, tmp_path_factory.mktemp("out"))
 
 
@@ -86,8 +89,12 @@ def test_admin_routes_are_behind_a_port_that_agents_do_not_reach(assembly: Assem
     assert not [rule for rule in ingress_of(assembly, stack) if rule[1:] == ("AgentSecurityGroup", 4001)]
 
 
-def test_a_gateway_without_keys_and_operators_has_no_admin_port(assembly: Assembly) -> None:
-    assert set(listeners(assembly, "Local/Gateway")) == {4000}
+def test_a_gateway_without_keys_and_operators_has_no_admin_port(public: Assembly) -> None:
+    assert set(listeners(public, "Staging/Gateway")) == {4000}
+
+
+def test_on_this_machine_the_admin_port_is_open_to_whoever_sits_at_it(assembly: Assembly) -> None:
+    assert set(listeners(assembly, "Local/Gateway")) == {4000, 4001}
 
 
 def test_only_agents_reach_the_balancer_and_only_the_balancer_the_tasks(assembly: Assembly) -> None:
