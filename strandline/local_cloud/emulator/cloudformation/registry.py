@@ -39,7 +39,7 @@ class ResourceType:
 
 def install(context: Context) -> None:
     """Register every type."""
-    from . import agentcore, ecs, flow_logs, load_balancing, network, scaling, secretsmanager
+    from . import agentcore, ecs, flow_logs, load_balancing, monitoring, network, scaling, secretsmanager
 
     blocking: set[str] = set()
     for module in (agentcore, ecs, flow_logs, network, scaling, secretsmanager):
@@ -48,6 +48,7 @@ def install(context: Context) -> None:
             if resource_type.blocking:
                 blocking.add(name)
     load_balancing.install(context)
+    monitoring.install()
     _run_on_threads(blocking)
 
 
