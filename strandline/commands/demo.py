@@ -7,7 +7,7 @@ import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,11 +43,11 @@ def demo(
     """Deploy the sample agent to the local cloud and ask it."""
     times: dict[str, float] = {}
     key = _provider_key(model) if model else None
-    blueprints = _with_model(model, key) if model and key else BLUEPRINTS
+    environments, blueprints = _with_model(model, key) if model and key else (ENVIRONMENTS, BLUEPRINTS)
     with _timed(times, "local cloud"):
-        target = prepare("local", ENVIRONMENTS)
+        target = prepare("local", environments)
     with _timed(times, "cdk synth, bootstrap and deploy"):
-        deployment = Deployment(target, environments=ENVIRONMENTS, blueprints=blueprints)
+        deployment = Deployment(target, environments=environments, blueprints=blueprints)
         deployment.run(before_agents=lambda: put_value(target, key, os.environ[key]) if key else None)
     stdout.print(f"\n[bold]{_AGENT}[/], asked: {prompt}\n")
     with _timed(times, "first answer (a cold start)"):
@@ -66,18 +66,30 @@ def _provider_key(model: str) -> str:
     return key
 
 
-def _with_model(model: str, key: str) -> Path:
-    """Copies the blueprints and lets the demo's model be the real one; the user's own files stay as they are."""
+def _with_model(model: str, key: str) -> tuple[Path, Path]:
+    """Copies environments and blueprints and lets the demo's model be the real one; the user's files stay as they are.
+
+    The copy runs in execution mode staging: in simulation no provider is called.
+    """
     import yaml
 
-    copy = default_home() / "demo" / "blueprints"
+    copy = default_home() / "demo"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(BLUEPRINTS, copy)
-    file = copy / "gateway.yaml"
-    settings = yaml.safe_load(file.read_text())
-    settings["models"][_MODEL] = {"model": model, "api_key_env": key}
-    file.write_text(yaml.safe_dump(settings))
-    return copy
+    shutil.copytree(BLUEPRINTS, copy / "blueprints")
+    environments, gateway = copy / ENVIRONMENTS.name, copy / "blueprints" / "gateway.yaml"
+    agent = copy / "blueprints" / "agents" / f"{_AGENT}.yaml"
+    changes: list[tuple[Path, Path, list[str], Any]] = [
+        (ENVIRONMENTS, environments, ["environments", "local", "execution_mode"], "staging"),
+        (gateway, gateway, ["models", _MODEL], {"model": model, "api_key_env": key}),
+        (agent, agent, ["execution_modes", "staging"], True),
+    ]
+    for source, file, path, value in changes:
+        document = part = yaml.safe_load(source.read_text())
+        for step in path[:-1]:
+            part = part.setdefault(step, {})
+        part[path[-1]] = value
+        file.write_text(yaml.safe_dump(document))
+    return environments, copy / "blueprints"
 
 
 @contextmanager
