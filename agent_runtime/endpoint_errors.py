@@ -19,6 +19,7 @@ from agent_runtime.failures import (
     KeyRefusedError,
     ModelTimeoutError,
 )
+from agent_runtime.gateway_limits import limit_of
 from agent_runtime.providers.reasons import reason_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def raise_for_refusal(status: int, said: bytes, secrets: Iterable[str], key_name
         key_name: Name of the secret that holds the key, if one was sent.
 
     Raises:
+        BudgetSpentError: The budget that the gateway counts is spent.
+        LimitReachedError: A limit is reached whose owner the gateway names.
         KeyRefusedError: The endpoint does not take the key.
         ModelThrottledException: It limits the rate.
         ContextWindowOverflowException: The conversation is too long for the model.
@@ -74,6 +77,8 @@ def raise_for_refusal(status: int, said: bytes, secrets: Iterable[str], key_name
     from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
     error = _error_of(said)
+    if limit := limit_of(error, secrets):
+        raise limit
     if status in _FORBIDDEN or error.get("type") == _LITELLM_UNKNOWN_KEY:
         sent = f"the key of secret {key_name}" if key_name else "a call without a key: name one in api_key_env"
         raise KeyRefusedError(f"The model's endpoint refuses {sent} (HTTP status {status}).")

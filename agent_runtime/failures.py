@@ -7,6 +7,8 @@
         │   └── PayloadTooLargeError    the body is too large (413)
         ├── KeyRefusedError         the model's endpoint refuses the key
         ├── CallRefusedError        it refuses the call for another reason
+        ├── BudgetSpentError        the budget at the gateway is spent
+        ├── LimitReachedError       a limit at the gateway is reached
         ├── ModelTimeoutError       it does not answer in time
         ├── UnreachableError        it cannot be reached
         ├── BrokenAnswerError       the endpoint broke off, or sent what is no answer
@@ -69,6 +71,18 @@ class CallRefusedError(InvocationError):
     """Raised when the model's endpoint refuses a call, for another reason than the key."""
 
     kind = "model_refused"
+
+
+class BudgetSpentError(InvocationError):
+    """Raised when the budget is spent that the gateway counts for the agent; to ask again does not help."""
+
+    kind = "model_budget_exceeded"
+
+
+class LimitReachedError(InvocationError):
+    """Raised when a limit of the rate is reached whose owner the gateway names."""
+
+    kind = "model_throttled"
 
 
 class ModelTimeoutError(InvocationError):

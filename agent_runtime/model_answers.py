@@ -21,6 +21,9 @@ WarningType = Literal["fallback", "zero_cost", "dropped_parameter"]
 DROPPED_HEADER = "x-strandline-dropped-params"
 """Header in which a gateway may name the parameters that it did not pass on, separated by commas."""
 
+TIER_FALLBACK_HEADER = "x-strandline-tier-fallback"
+"""Header in which a gateway of ours says that a weaker model than the one asked for answered."""
+
 _LITELLM = "x-litellm-"
 _UNPRICED = "The tokens of {model} are {told}: give it a price where it is configured, because budgets do not count it."
 
@@ -123,7 +126,7 @@ class ModelAnswers:
             self.overhead_ms = (self.overhead_ms or 0.0) + overhead
         if call_id := self.headers.get(_LITELLM + "call-id"):
             self.call_ids.append(call_id)
-        self._note_fallback()
+        self._note_fallback(is_weaker=headers.get(TIER_FALLBACK_HEADER) == "true")
         self.note_dropped(_names(headers))
 
     def note_attempt(self) -> None:
@@ -194,7 +197,7 @@ class ModelAnswers:
             "model_group": self.headers.get(_LITELLM + "model-group"),
         }
 
-    def _note_fallback(self) -> None:
+    def _note_fallback(self, *, is_weaker: bool) -> None:
         fallbacks = self._number("attempted-fallbacks")
         if fallbacks is None:
             return
@@ -205,7 +208,10 @@ class ModelAnswers:
                 or self.headers.get(_LITELLM + "model-name")
                 or "another model"
             )
-            self._warn("fallback", f"The model that was asked for failed, and the gateway fell back to {group}.")
+            weaker = ", a weaker one" if is_weaker else ""
+            self._warn(
+                "fallback", f"The model that was asked for failed, and the gateway fell back to {group}{weaker}."
+            )
 
     def _note_unheeded(self, usage: object, asked: Mapping[str, Any]) -> None:
         """Tells what an answer proves to have been ignored; of most parameters an answer proves nothing."""

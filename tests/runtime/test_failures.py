@@ -103,6 +103,62 @@ def test_endpoints_fault_is_a_502_of_its_own_type(handler, endpoint, reply, kind
     assert handler.ask()["stop_reason"] == "end_turn"
 
 
+def _limit(kind, **members):
+    error = {"message": "canary", "type": kind, "param": None, "code": kind, **members}
+    return json.dumps({"error": error}).encode()
+
+
+OWNER = {"owner": {"kind": "key", "name": "hello"}, "resets_at": "2030-01-01T00:00:00Z"}
+NO_RETRY = {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize("client", ["auto", "litellm"])
+@pytest.mark.parametrize(
+    ("kind", "told", "words"),
+    [
+        (
+            "budget_exceeded",
+            "model_budget_exceeded",
+            "The budget of the key hello is spent, and resets at 2030-01-01T00",
+        ),
+        (
+            "rate_limit_exceeded",
+            "model_throttled",
+            "The limit of the key hello is reached, and resets at 2030-01-01T00",
+        ),
+    ],
+)
+def test_limit_at_the_gateway_is_told_with_its_owner_and_reset_and_not_asked_again(
+    serve, endpoint, client, kind, told, words
+):
+    endpoint.script(MODEL_ID, Reply(status=429, raw=_limit(kind, **OWNER), headers=NO_RETRY))
+
+    error = _error(serve(client=client).invoke({"prompt": "Hello"}))
+
+    assert error["type"] == told
+    assert words in error["message"]
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"owner": {"kind": "key", "name": KEY}, "resets_at": "canary"},
+        {"owner": {"kind": "key canary", "name": "hello"}, "resets_at": 7},
+        {"owner": "canary", "resets_at": {"canary": 1}},
+    ],
+)
+@pytest.mark.parametrize("status", [422, 429])
+def test_spent_budget_is_told_without_the_endpoints_own_words(handler, endpoint, status, members):
+    endpoint.script(MODEL_ID, Reply(status=status, raw=_limit("budget_exceeded", **members), headers=NO_RETRY))
+
+    error = _error(handler.invoke({"prompt": "Hello"}))
+
+    assert error["type"] == "model_budget_exceeded"
+    assert error["message"] == "The budget of the key is spent: raise it, or wait."
+
+
 def test_wrong_key_at_a_litellm_proxy_without_database_is_told_as_such(handler, endpoint):
     endpoint.accept_only("sk-other", refuse_as_litellm=True)
 

@@ -84,6 +84,13 @@ def test_all_calls_of_an_invocation_are_covered():
     assert "fell back to weaker" in members["warnings"][0]["message"]
 
 
+def test_fallback_to_a_weaker_model_is_told_as_one():
+    told = answered(HEADERS | {"x-litellm-attempted-fallbacks": "1", "x-strandline-tier-fallback": "true"})
+
+    (warning,) = told.warnings
+    assert warning.message.endswith("fell back to house, a weaker one.")
+
+
 def test_what_happens_at_each_call_is_warned_of_once():
     told = ModelAnswers()
     for _ in range(3):
