@@ -25,6 +25,8 @@ _PARAMETERS = (
     "user",
     "verbosity",
 )
+# The same for embeddings, where LiteLLM knows no list of what is allowed: OpenAI's clients always name an encoding.
+_EMBEDDING_PARAMETERS = ("dimensions", "encoding_format")
 _MILLION = 1_000_000
 
 
@@ -47,6 +49,10 @@ def simulated_deployment(name: str, *, model: str | None = None, price: Price | 
         info["simulated_price"] = {"input": price.input_usd / _MILLION, "output": price.output_usd / _MILLION}
     entry = {
         "model_name": name,
-        "litellm_params": {"model": f"{PROVIDER}/{name}", "allowed_openai_params": list(_PARAMETERS)},
+        "litellm_params": {
+            "model": f"{PROVIDER}/{name}",
+            "allowed_openai_params": list(_PARAMETERS),
+            "additional_drop_params": list(_EMBEDDING_PARAMETERS),
+        },
     }
     return entry | ({"model_info": info} if info else {})

@@ -53,7 +53,7 @@ class ModelRequest:
         must_call: Whether a tool has to be called.
         schema: JSON Schema that the answer has to fit; nothing where any text will do.
         longest: The most tokens of an answer.
-        fingerprint: Hash of the conversation, in hexadecimal.
+        fingerprint: Hash of the conversation, in hexadecimal; the same for whichever model it comes to.
         size: Characters of the conversation and of what goes with it.
     """
 
@@ -98,7 +98,7 @@ def read_request(
         must_call=must_call,
         schema=_schema(parameters.get("response_format")),
         longest=parameters.get("max_completion_tokens") or parameters.get("max_tokens"),
-        fingerprint=hashlib.sha256(json.dumps([model, agent, asked]).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(json.dumps([agent, asked]).encode()).hexdigest(),
         size=len(asked),
     )
 
