@@ -1,13 +1,14 @@
 """What an environment costs in an idle month: `python -m benchmarks.cost`.
 
-Every environment of `environments.yaml` is synthesised in both profiles of its gateway, and each resource of its
-templates is priced. Writes `benchmarks/results/cost.json` and `docs/cost.md`.
+Every environment of `environments.yaml` is synthesised in both profiles of its gateway, with the repository's own
+agents, and each resource of its templates is priced. Writes `benchmarks/results/cost.json` and `docs/cost.md`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.cost_page import PROFILES, TARGETS, Row, write_page
+from benchmarks.cost_page import AGENTS, PROFILES, TARGETS, Row, write_page
 from benchmarks.pricing import Bill, Prices
 from benchmarks.table import Report
 from strandline.toolchain import node_bin
@@ -49,6 +50,31 @@ def with_profile(environments: str, profile: str) -> str:
     return yaml.safe_dump({"environments": kept}, sort_keys=False)
 
 
+def with_agents_everywhere(blueprints: Path, folder: Path) -> None:
+    """Copies the blueprints, with every agent allowed in every environment: one without agents is not what anybody has.
+
+    Args:
+        blueprints: The blueprints folder.
+        folder: Where the copy goes.
+    """
+    shutil.copytree(blueprints, folder)
+    for file in folder.glob("agents/*.yaml"):
+        agent = yaml.safe_load(file.read_text())
+        agent["execution_modes"] = {"simulation": True, "staging": True, "production": True}
+        file.write_text(yaml.safe_dump(agent, sort_keys=False))
+
+
+def write_project(profile: str, folder: Path) -> None:
+    """Writes what is priced: the repository's own environments and blueprints, in one profile.
+
+    Args:
+        profile: stateless or managed.
+        folder: Where to.
+    """
+    (folder / "environments.yaml").write_text(with_profile((ROOT / "environments.yaml").read_text(), profile))
+    with_agents_everywhere(ROOT / "blueprints", folder / "blueprints")
+
+
 def price_assembly(assembly: Path, profile: str, prices: Prices) -> list[Row]:
     """Prices every environment of a cloud assembly.
 
@@ -58,7 +84,7 @@ def price_assembly(assembly: Path, profile: str, prices: Prices) -> list[Row]:
         prices: The price table.
 
     Returns:
-        A row for each environment, and one for its agents alone, in the order of their names.
+        A row for each environment, and one for its agents without their secrets, in the order of their names.
     """
     by_environment: dict[str, dict[tuple[str, str], Any]] = {}
     regions = set()
@@ -72,10 +98,18 @@ def price_assembly(assembly: Path, profile: str, prices: Prices) -> list[Row]:
         )
     rows = []
     for stage, resources in by_environment.items():
-        agents = {key: resource for key, resource in resources.items() if "/Agent-" in key[0]}
         rows.append(_row(stage.lower(), profile, Bill(resources, prices)))
-        rows.append(_row(stage.lower(), "agents alone", Bill(agents, prices)))
+        rows.append(_row(stage.lower(), AGENTS, Bill(_agents(resources), prices)))
     return rows
+
+
+def _agents(resources: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """What agents are made of. Their secrets are told apart: they are billed wherever they are kept."""
+    return {
+        key: resource
+        for key, resource in resources.items()
+        if "/Agent-" in key[0] and resource["Type"] != "AWS::SecretsManager::Secret"
+    }
 
 
 def _row(environment: str, profile: str, bill: Bill) -> Row:
@@ -110,20 +144,17 @@ def merge(rows: list[Row]) -> list[Row]:
     return [*whole, {**agents, "environment": "every"}]
 
 
-def synthesise(environments: str, folder: Path) -> Path:
-    """Synthesises the project's own blueprints for other environments, as the CDK CLI does.
+def synthesise(folder: Path) -> Path:
+    """Synthesises a project, as the CDK CLI does.
 
     Args:
-        environments: Text of the environments' file.
-        folder: Where to write.
+        folder: The project.
 
     Returns:
         The cloud assembly.
     """
-    file = folder / "environments.yaml"
-    file.write_text(environments)
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    context |= {"environments": str(file), "blueprints": str(ROOT / "blueprints")}
+    context |= {"environments": str(folder / "environments.yaml"), "blueprints": str(folder / "blueprints")}
     variables = {
         "CDK_OUTDIR": str(folder / "out"),
         "CDK_CONTEXT_JSON": json.dumps(context),
@@ -146,18 +177,18 @@ def verdicts(rows: list[Row]) -> list[str]:
         for (environment, profile), target in TARGETS.items()
     ]
     agents = next(row["usd_month"] for row in rows if row["environment"] == "every")
-    return [*told, f"agents when idle: target 0 USD a month, {agents:.2f}: {'kept' if agents == 0 else 'MISSED'}."]
+    kept = "kept" if agents == 0 else "MISSED"
+    return [*told, f"agents when idle, their secrets apart: target 0 USD a month, {agents:.2f}: {kept}."]
 
 
 def main() -> None:
     """Prices all environments and writes both files."""
     prices = Prices.load()
-    environments = (ROOT / "environments.yaml").read_text()
     rows: list[Row] = []
     for profile in PROFILES:
         with tempfile.TemporaryDirectory() as scratch:
-            assembly = synthesise(with_profile(environments, profile), Path(scratch))
-            rows += price_assembly(assembly, profile, prices)
+            write_project(profile, Path(scratch))
+            rows += price_assembly(synthesise(Path(scratch)), profile, prices)
     report = Report(
         "cost",
         f"An idle month in US dollars, list prices of {prices.document['region']}, {prices.document['as_of']}",

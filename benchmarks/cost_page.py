@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 """A row of `cost.json`: environment, profile, usd_month, and parts by name."""
+AGENTS = "agents, without secrets"
 PROFILES = ("stateless", "managed")
 TARGETS = {("simulation", "stateless"): 35.0, ("staging", "managed"): 80.0, ("production", "managed"): 250.0}
 """Most US dollars a month, of an environment as `environments.yaml` has it."""
@@ -23,9 +24,10 @@ _PAGE = """\
 # What it costs
 
 Written by `make bench-cost` from the synthesised templates of this repository's own `environments.yaml` and
-`blueprints/`; a test holds this page to them. Every resource is either priced or on a list of types that are free in
-an idle month (`benchmarks/pricing.py`), and a type on neither is an error. Prices are AWS's list prices of {region}
-as of {as_of} (`benchmarks/prices.yaml`), without free tiers, savings plans and taxes: an estimate, not an offer.
+`blueprints/`, its agents (one, inside the VPC) allowed in every environment; a test holds this page to them. Every
+resource is either priced or on a list of types that are free in an idle month (`benchmarks/pricing.py`), and a type on
+neither is an error. Prices are AWS's list prices of {region} as of {as_of} (`benchmarks/prices.yaml`), without free
+tiers, savings plans and taxes: an estimate, not an offer.
 
 ## An idle month, in US dollars
 
@@ -35,8 +37,9 @@ Everything runs, is checked for health, and nobody calls it. The profile that `e
 
 {targets}
 
-An agent costs nothing while nobody calls it: AgentCore bills what a session uses. What it adds is a secret for each
-variable that it names, and with a managed gateway one for its key: {secret:.2f} a month each, in the environment's sum.
+An agent's stack costs {agents:.2f} while nobody calls it: AgentCore bills what a session uses. What it adds is a secret
+for each variable that it names, and with a managed gateway one for its key: {secret:.2f} a month each, in the
+environment's sum.
 
 For the same job AWS's own guidance (a multi-provider gateway, LiteLLM on ECS) names {aws} USD a month in its table,
 interface endpoints not counted, and BerriAI's ECS module comes to about {berriai} USD.
@@ -83,6 +86,7 @@ def write_page(rows: Sequence[Row], prices: Prices) -> str:
         as_of=document["as_of"],
         summary=_summary(rows),
         targets=_targets(rows),
+        agents=next(row["usd_month"] for row in rows if row["profile"] == AGENTS),
         secret=prices.of("secret_month"),
         aws=_AWS_GUIDANCE,
         berriai=_BERRIAI_MODULE,

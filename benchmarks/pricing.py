@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PRICES = Path(__file__).with_name("prices.yaml")
 
+_ZONES = 2
+"""Zones of a load balancer, each of which checks for itself: the default of `environments.yaml`."""
+
 Resource = dict[str, Any]
 Charge = tuple[str, float]
 """A part of the bill, and US dollars a month."""
@@ -114,15 +117,31 @@ def _service(bill: Bill, stack: str, properties: Resource) -> Iterator[Charge]:
     architecture = task.get("RuntimePlatform", {}).get("CpuArchitecture")
     if architecture != "ARM64" or properties.get("LaunchType", "FARGATE") != "FARGATE":
         raise UnknownCost(f"{stack}: a service on {architecture} has no price")
+    providers = [one["CapacityProvider"] for one in properties.get("CapacityProviderStrategy", ())]
+    if providers not in ([], ["FARGATE"], ["FARGATE_SPOT"]):
+        raise UnknownCost(f"{stack}: a service on {' and '.join(providers)} has no price")
+    share = bill.prices.assumed("fargate_spot_share") if "FARGATE_SPOT" in providers else 1.0
     cpu, memory = int(task["Cpu"]) / 1024, int(task["Memory"]) / 1024
     one = cpu * bill.prices.month("fargate_arm_vcpu_hour") + memory * bill.prices.month("fargate_arm_gb_hour")
-    yield "tasks", tasks * one
+    yield "tasks", tasks * one * share
     network = properties["NetworkConfiguration"]["AwsvpcConfiguration"]
     if network.get("AssignPublicIp") == "ENABLED":
         yield "public addresses", tasks * bill.prices.month("public_ipv4_hour")
-    yield "logs", tasks * bill.prices.assumed("gateway_log_gb_a_task") * bill.prices.of("log_ingestion_gb")
+    yield "logs", tasks * _log_gigabytes(bill, stack, task) * bill.prices.of("log_ingestion_gb")
     if properties.get("ServiceRegistries"):
         yield "DNS", tasks * bill.prices.of("cloud_map_instance_month")
+
+
+def _log_gigabytes(bill: Bill, stack: str, task: Resource) -> float:
+    """What a task logs in a month in which it is only asked whether it is well."""
+    groups = (one for (there, _), one in bill.resources.items() if there == stack)
+    checks_of_containers = (container.get("HealthCheck") for container in task["ContainerDefinitions"])
+    intervals = [check["Interval"] for check in checks_of_containers if check]
+    for group in groups:
+        if group["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
+            intervals += [group["Properties"]["HealthCheckIntervalSeconds"]] * _ZONES
+    checks = sum(3600 * bill.prices.document["hours_in_a_month"] / interval for interval in intervals)
+    return float(checks * bill.prices.assumed("log_bytes_of_a_health_check") / 1e9)
 
 
 def _cluster(bill: Bill, stack: str, properties: Resource) -> Iterator[Charge]:
