@@ -105,8 +105,15 @@ def test_only_agents_reach_the_balancer_and_only_the_balancer_the_tasks(assembly
 
 
 def test_the_balancer_speaks_to_the_tasks_only(assembly: Assembly, balanced: str) -> None:
-    for group in properties(assembly, balanced, "AWS::EC2::SecurityGroupEgress").values():
-        assert "TaskSecurityGroup" in group["DestinationSecurityGroupId"]["Fn::GetAtt"][0]
+    outwards = [
+        rule["DestinationSecurityGroupId"]
+        for rule in properties(assembly, balanced, "AWS::EC2::SecurityGroupEgress").values()
+        if "InternalSecurityGroup" in text_of(rule["GroupId"])
+    ]
+
+    assert outwards
+    # Of the tasks' groups only: their own, and that by which they reach their data.
+    assert all("TaskSecurityGroup" in text_of(group) or "Clients" in text_of(group) for group in outwards)
 
 
 def test_the_balancer_is_inside_the_vpc(assembly: Assembly, balanced: str) -> None:
