@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_runtime.notices import find_notices
+from gateway.routes import find_parameter_notices
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from agent_runtime.errors import Problem
     from agent_runtime.loader import LoadedBlueprint
+    from gateway.settings import GatewaySettings
     from stacks.environments import Environment
+
+
+def find_notices_there(
+    agents: Sequence[LoadedBlueprint], environment: Environment, gateway: GatewaySettings | None
+) -> list[Problem]:
+    """Find everything that authors should know of one environment.
+
+    Args:
+        agents: The agents as they are in the environment.
+        environment: The environment.
+        gateway: What the gateway serves, if there is one.
+
+    Returns:
+        The notices, at the blueprints' own lines.
+    """
+    parameters = find_parameter_notices(agents, gateway) if gateway else []
+    return [*find_notices(agents), *find_idle_budgets(agents, environment), *parameters]
 
 
 def find_idle_budgets(agents: Iterable[LoadedBlueprint], environment: Environment) -> list[Problem]:

@@ -10,7 +10,7 @@ from agent_runtime.errors import InputError
 from agent_runtime.expansion import holds_reference
 from agent_runtime.loader import load_blueprints
 from gateway.hosting_rules import find_hosting_faults
-from gateway.routes import find_parameter_notices, find_uncounted, find_unserved
+from gateway.routes import find_uncounted, find_unserved
 from gateway.scenarios import load_scenarios
 from gateway.settings import read_gateway
 from stacks.gateway_target import gateway_target
@@ -101,10 +101,6 @@ class Project:
         if self.gateway and environment.execution_mode != "simulation":
             names.update(self.gateway.secret_names)
         return sorted(names)
-
-    def parameter_notices(self, agents: Sequence[LoadedBlueprint]) -> list[Problem]:
-        """What agents send that a model behind the gateway does not take, at the blueprints' own lines."""
-        return find_parameter_notices(agents, self.gateway) if self.gateway else []
 
     def _unkept(self, environment: Environment, agents: Sequence[LoadedBlueprint]) -> list[Problem]:
         """What `gateway.yaml` promises and the environment cannot keep."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from strandline.targets import BLUEPRINTS, ENVIRONMENTS, EnvironmentsOption, Jso
 
 if TYPE_CHECKING:
     from agent_runtime.loader import LoadedBlueprint
+    from gateway.settings import GatewaySettings
     from stacks.environments import Environment
 
 
@@ -78,28 +79,33 @@ def find_problems(paths: Sequence[Path], env: str | None = None, environments: P
     Returns:
         What is wrong, and what else is to be said.
     """
-    from agent_runtime.notices import find_notices
-    from stacks.notices import find_idle_budgets
-
     found = Findings()
     try:
         targets = _targets(env, environments)
     except InputError as error:
         targets = []
         found.problems.extend(error.problems)
-    agents: list[LoadedBlueprint] = []
-    idle: list[Problem] = []
+    notices: set[Problem] = set()
     for path in paths:
         try:
-            checked, there = _check(path, targets)
+            checked, there, gateway = _check(path, targets)
         except InputError as error:
             found.problems.extend(error.problems)
         else:
             found.count += len(checked)
-            agents += [agent for _, placed in there for agent in placed] or checked
-            idle += [notice for target, placed in there for notice in find_idle_budgets(placed, target)]
-    found.notices = [*find_notices(agents), *idle]
+            notices.update(_notices(checked, there, gateway))
+    found.notices = sorted(notices)
     return found
+
+
+def _notices(checked: Sequence[LoadedBlueprint], there: _Placed, gateway: GatewaySettings | None) -> Iterator[Problem]:
+    from agent_runtime.notices import find_notices
+    from stacks.notices import find_notices_there
+
+    if not any(placed for _, placed in there):
+        yield from find_notices(checked)
+    for target, placed in there:
+        yield from find_notices_there(placed, target, gateway)
 
 
 def _targets(env: str | None, environments: Path) -> list[Environment]:
@@ -116,8 +122,8 @@ def _targets(env: str | None, environments: Path) -> list[Environment]:
 
 
 _Placed = list[tuple["Environment", list["LoadedBlueprint"]]]
-_Checked = tuple[Sequence["LoadedBlueprint"], _Placed]
-"""The agents as they are written, and as they are in each of the environments where they may run."""
+_Checked = tuple[Sequence["LoadedBlueprint"], _Placed, "GatewaySettings | None"]
+"""The agents as they are written, and in each of the environments where they may run; and `gateway.yaml`."""
 
 
 def _check(path: Path, targets: Sequence[Environment]) -> _Checked:
@@ -130,12 +136,12 @@ def _check(path: Path, targets: Sequence[Environment]) -> _Checked:
         if faults := find_import_faults([agent], path.parent.parent):
             raise InputError(*faults)
         there = _everywhere(targets, partial(_one_of, agent))
-        return [agent], there
+        return [agent], there, None
     from stacks.project import load_project
 
     project = load_project(path)
     faults = find_import_faults(project.agents, path)
-    return project.agents, _everywhere(targets, project.agents_of, faults)
+    return project.agents, _everywhere(targets, project.agents_of, faults), project.gateway
 
 
 def _one_of(agent: LoadedBlueprint, target: Environment) -> list[LoadedBlueprint]:

@@ -66,7 +66,7 @@ def test_people_read_the_notices_and_that_it_is_valid(project):
     exit_code, output = told()
 
     assert exit_code == 0
-    assert "notice: blueprints/agents/tide.yaml:2:3: budget: budget limits nothing in this version" in output
+    assert "notice: blueprints/agents/tide.yaml:2:3: budget: in simulation budget limits nothing" in output
     assert "valid: 1 blueprint" in output
 
 
@@ -77,11 +77,11 @@ def test_a_blueprint_that_is_obeyed_in_all_it_says_has_no_notices(project):
 
 
 def test_what_an_environment_adds_is_told_for_it_only(project):
-    project(blueprint("tide", environments={"production": {"budget": BUDGET}}))
+    project(blueprint("tide", environments={"production": {"checks": CHECKS}}))
 
     assert "notices" not in told_as_json("--env", "simulation")
     (notice,) = told_as_json("--env", "production")["notices"]
-    assert notice["path"] == "budget"
+    assert notice["path"] == "checks"
     assert notice == told_as_json()["notices"][0]
 
 

@@ -10,6 +10,7 @@ import yaml
 from agent_runtime.errors import InputError
 from stacks.environments import load_environments
 from stacks.project import Project, load_project
+from strandline.commands.validate import find_problems
 
 ACCOUNT = {"account": "111111111111", "region": "us-east-1"}
 MODELS = """\
@@ -87,8 +88,11 @@ def test_a_price_of_zero_lets_no_budget_through(write):
 
 
 def notices(folder: Path) -> list[tuple[str, str]]:
-    project = load_project(folder)
-    return [(one.path, one.message) for one in project.parameter_notices(project.agents)]
+    file = folder / "environments.yaml"
+    file.write_text(yaml.safe_dump({"environments": {"staging": ACCOUNT, "production": ACCOUNT}}))
+    found = find_problems([folder], environments=file)
+    assert found.problems == []
+    return [(one.path, one.message) for one in found.notices]
 
 
 def test_a_parameter_that_the_model_does_not_take_is_told(write):
