@@ -146,8 +146,19 @@ class Network(StrictModel):
         return self.vpc == OWN_VPC
 
 
+def _check_public_subnets(settings: EnvironmentSettings) -> Iterator[Fault]:
+    if settings.gateway.reachability == "public" and not settings.network.is_own:
+        yield Fault(
+            f"reachability: public needs public subnets, and those of {settings.network.vpc} are not known",
+            "write reachability: private, or leave the VPC to us (vpc: own)",
+            ("gateway", "reachability"),
+        )
+
+
 class EnvironmentSettings(StrictModel):
     """What `environments.yaml` says of one environment."""
+
+    RULES: ClassVar[Rules] = (_check_public_subnets,)
 
     account: Account = Field(description="AWS account: 12 digits in quotes.", examples=["111111111111"])
     region: Region = Field(description="AWS region, such as us-east-1.", examples=["us-east-1"])

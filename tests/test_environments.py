@@ -154,6 +154,13 @@ def test_faults_of_a_gateway_name_their_place(tmp_path, gateway, part):
     assert part in refusal(tmp_path, f"gateway: {{{gateway}}}")
 
 
+def test_a_gateway_in_a_foreign_vpc_is_not_public(tmp_path):
+    public = f"gateway: {{reachability: public, hostname: llm.example.com, {CERTIFICATE}}}"
+    network = f"network: {{{EXISTING}, availability_zones: [eu-central-1b, eu-central-1c]}}"
+    message = refusal(tmp_path, f"{public}, {network}")
+    assert "gateway.reachability: reachability: public needs public subnets, and those of vpc-0abc0abc0" in message
+
+
 def test_faults_of_two_gateways_are_told_together(tmp_path):
     text = f"environments: {{local: {{{ACCOUNT}, gateway: {{tasks: 2, max_tasks: 1}}}}, "
     text += f"staging: {{{ACCOUNT}, gateway: {{entry: service_discovery}}}}}}"
