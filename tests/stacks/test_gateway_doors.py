@@ -116,6 +116,14 @@ def test_the_balancer_speaks_to_the_tasks_only(assembly: Assembly, balanced: str
     assert all("TaskSecurityGroup" in text_of(group) or "Clients" in text_of(group) for group in outwards)
 
 
+def test_tasks_wait_for_the_rules_that_lead_to_them(assembly: Assembly, balanced: str) -> None:
+    """ECS refuses a service whose targets belong to no load balancer yet."""
+    resources = assembly.documents[balanced]["Resources"]
+    (service,) = [each for each in resources.values() if each["Type"] == "AWS::ECS::Service"]
+
+    assert set(properties(assembly, balanced, RULE)) <= set(service["DependsOn"])
+
+
 def test_the_balancer_is_inside_the_vpc(assembly: Assembly, balanced: str) -> None:
     (balancer,) = properties(assembly, balanced, BALANCER).values()
 
