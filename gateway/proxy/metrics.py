@@ -63,7 +63,7 @@ class LineWriter:
     """
 
     def __init__(self) -> None:
-        self._waiting: SimpleQueue[Mapping[str, Any]] = SimpleQueue()
+        self._waiting: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
         self._lost = 0
         self._thread: threading.Thread | None = None
 
@@ -82,9 +82,15 @@ class LineWriter:
             return
         self._waiting.put_nowait(line)
 
+    def close(self) -> None:
+        """Waits until every line that was taken is written."""
+        if self._thread is not None:
+            self._waiting.put_nowait(None)
+            self._thread.join()
+            self._thread = None
+
     def _run(self) -> None:
-        while True:
-            line = self._waiting.get()
+        while (line := self._waiting.get()) is not None:
             lost, self._lost = self._lost, 0
             text = json.dumps({**line, "lost_lines": lost} if lost else line, separators=(",", ":"), default=str)
             sys.stdout.write(text + "\n")
