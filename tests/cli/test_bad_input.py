@@ -114,7 +114,9 @@ def test_gateway_agent_without_the_model_is_refused(folder):
     file = folder / "blueprints" / "agents" / "hello.yaml"
     file.write_text(GOOD.replace("https://llm.example.com/v1", "gateway"))
     assert_said(strandline(folder, "validate"), 1, "hello.yaml:7:", "no gateway.yaml")
-    (folder / "blueprints" / "gateway.yaml").write_text("models: {some-modle: {model: openai/gpt-4.1-mini, api_key_env: OPENAI_API_KEY}}\n")
+    (folder / "blueprints" / "gateway.yaml").write_text(
+        "models: {some-modle: {model: openai/gpt-4.1-mini, api_key_env: OPENAI_API_KEY}}\n"
+    )
     assert_said(strandline(folder, "validate"), 1, "hello.yaml:8:", "some-modle")
 
 

@@ -1,4 +1,4 @@
-"""Each trap that `docs/gateway.md` answers names the tests that hold the answer; and the log's own trap."""
+"""Each trap that `docs/gateway.md` answers names the tests that hold it; and the log's own trap."""
 
 from __future__ import annotations
 
