@@ -13,17 +13,20 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from agent_runtime.providers.wire import model_behind_proxy
 from gateway.proxy.paths import INFERENCE_PATHS
 from gateway.settings import MASTER_KEY
 from stacks.constructs.deployment_function import DeploymentFunction
 from stacks.nag import acknowledge
 from stacks.names import agent_key, secret_arn, secret_name
+from stacks.simulation import is_simulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_runtime.blueprint import Blueprint
     from stacks.base import EnvironmentStack
+    from stacks.environments import Environment
 
 # As long as the gateway may take to answer after its deployment (`proxy_admin.py`), for each of a few calls.
 _TIMEOUT_SECONDS = 600
@@ -124,17 +127,18 @@ class AgentKey(Construct):
             resource_type="Custom::StrandlineAgentKey",
             service_token=service_token,
             service_timeout=cdk.Duration.seconds(_TIMEOUT_SECONDS + 60),
-            properties={"Agent": blueprint.id, "Secret": secret.ref, **_limits(blueprint)},
+            properties={"Agent": blueprint.id, "Secret": secret.ref, **_limits(blueprint, target)},
         )
 
 
-def _limits(blueprint: Blueprint) -> dict[str, object]:
+def _limits(blueprint: Blueprint, environment: Environment) -> dict[str, object]:
     """What the key may do; CloudFormation hands numbers over as text, so they are text from the start."""
+    model_id = blueprint.model.model_id
+    own = model_behind_proxy(model_id) if is_simulated(blueprint, environment) else model_id
     budget = blueprint.budget
-    limits: dict[str, object] = {"Models": [blueprint.model.model_id], "Routes": _ROUTES}
     if budget is None:
-        return limits
-    limits["Models"] = list(dict.fromkeys((blueprint.model.model_id, *budget.models)))
+        return {"Models": [own], "Routes": _ROUTES}
+    limits: dict[str, object] = {"Models": list(dict.fromkeys((own, *budget.models))), "Routes": _ROUTES}
     if budget.max_usd is not None:
         limits |= {"MaxUsd": str(budget.max_usd), "Per": budget.per}
     if budget.rpm is not None:

@@ -75,7 +75,7 @@ class Migration(Construct):
         )
         self._definition = self._build_definition(image)
         outbound = ec2.SecurityGroup(
-            self, "SecurityGroup", vpc=network.vpc, description="Migration of the gateway's database"
+            self, "SecurityGroup", vpc=network.vpc, description="Migration of the database of the gateway"
         )
         function = DeploymentFunction(
             scope,

@@ -11,18 +11,29 @@ from tests.stacks.projects import Assembly, blueprint, synthesise, write_project
 
 SECRET = "AWS::SecretsManager::Secret"
 VARIABLES = {"HEADER_VALUE", "KEY", "KEY2", "KEY_2", "KEY_2_HEADER", "LITE_KEY", "OPENAI_API_KEY"}
-MASTER_KEY = "LITELLM_MASTER_KEY"
+MASTER_KEY, SALT_KEY, ENVIRONMENT_KEY = "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "STRANDLINE_GATEWAY_KEY"
+MINTED = {"GATEWAY_KEY_A", f"GATEWAY_KEY_{'X' * 32}"}
+# In execution mode simulation the gateway calls no provider; in the environment simulation no agent does either.
+UNUSED = {"Local": {"OPENAI_API_KEY"}, "Simulation": {"OPENAI_API_KEY", "LITE_KEY", "HEADER_VALUE"}}
+GENERATED = {
+    "Local": {MASTER_KEY, ENVIRONMENT_KEY},
+    "Simulation": {MASTER_KEY, ENVIRONMENT_KEY},
+    "Staging": {MASTER_KEY, SALT_KEY},
+    "Production": {MASTER_KEY, SALT_KEY},
+}
 
 
 def names(assembly: Assembly, stage: str) -> list[str]:
     return [secret["Properties"]["Name"] for _, _, secret in assembly.resources(SECRET, f"{stage}/")]
 
 
-@pytest.mark.parametrize("stage", ["Local", "Simulation", "Staging", "Production"])
+@pytest.mark.parametrize("stage", GENERATED)
 def test_each_distinct_variable_has_one_secret_in_the_environments_own_folder(assembly: Assembly, stage: str) -> None:
     prefix = f"strandline/{stage.lower()}/"
+    named = VARIABLES - UNUSED.get(stage, set())
+    minted = MINTED if stage in ("Staging", "Production") else set()
 
-    assert sorted(names(assembly, stage)) == sorted(prefix + name for name in VARIABLES | {MASTER_KEY})
+    assert sorted(names(assembly, stage)) == sorted(prefix + name for name in named | GENERATED[stage] | minted)
 
 
 def test_no_template_gives_a_secret_a_value(assembly: Assembly) -> None:
@@ -30,10 +41,28 @@ def test_no_template_gives_a_secret_a_value(assembly: Assembly) -> None:
         assert "SecretString" not in secret["Properties"], path
 
 
-def test_only_the_gateways_own_key_is_generated_by_aws(assembly: Assembly) -> None:
-    for path, _, secret in assembly.resources(SECRET):
-        is_master_key = secret["Properties"]["Name"].endswith(f"/{MASTER_KEY}")
-        assert ("GenerateSecretString" in secret["Properties"]) == is_master_key, path
+@pytest.mark.parametrize("stage", GENERATED)
+def test_only_the_gateways_own_keys_are_generated_by_aws(assembly: Assembly, stage: str) -> None:
+    generated = {
+        secret["Properties"]["Name"].rpartition("/")[2]
+        for _, _, secret in assembly.resources(SECRET, f"{stage}/")
+        if "GenerateSecretString" in secret["Properties"]
+    }
+
+    assert generated == GENERATED[stage]
+
+
+@pytest.mark.parametrize("stage", ["Staging", "Production"])
+def test_the_salt_outlives_its_stack_and_is_never_rotated(assembly: Assembly, stage: str) -> None:
+    salts = [
+        secret
+        for _, _, secret in assembly.resources(SECRET, f"{stage}/")
+        if secret["Properties"]["Name"].endswith(f"/{SALT_KEY}")
+    ]
+
+    (salt,) = salts
+    assert (salt["DeletionPolicy"], salt["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert not [*assembly.resources("AWS::SecretsManager::RotationSchedule", f"{stage}/")]
 
 
 def test_the_generated_key_is_long_and_fits_in_a_header(assembly: Assembly) -> None:
@@ -95,7 +124,7 @@ def test_too_many_variables_for_one_stack_are_a_clear_message(tmp_path: Path) ->
     agents = [blueprint(f"a{number}", model_extra_headers_env=each) for number, each in enumerate(headers)]
     root = write_project(tmp_path, agents, {"simulation": ENVIRONMENTS["simulation"]})
 
-    with pytest.raises(InputError, match=r"simulation names 501 variables .* room for 480"):
+    with pytest.raises(InputError, match=r"simulation names 500 variables .* room for 480"):
         synthesise(root, tmp_path / "out")
 
 

@@ -65,6 +65,10 @@ def test_every_role_is_taken_for_this_account_and_this_kind_of_resource_only(ass
     for path, name, role in roles:
         account, region = assembly.stacks[path]["environment"].removeprefix("aws://").split("/")
         for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+            if statement["Principal"]["Service"] == "lambda.amazonaws.com":
+                # Lambda tells no source; who may give the role to a function is who may pass it, in this account.
+                assert "Function" in name
+                continue
             assert statement["Principal"]["Service"].removesuffix(".amazonaws.com") in services
             condition = statement["Condition"]
             assert condition["StringEquals"]["aws:SourceAccount"] == account, (path, name)
@@ -144,12 +148,12 @@ def test_nothing_was_looked_up_in_aws(assembly: Assembly) -> None:
 
 
 def test_all_agents_of_one_dependency_set_upload_one_zip(assembly: Assembly) -> None:
-    assert len([*assembly.folder.glob("*.zip")]) == 1
     keys = {
         resource["Properties"]["AgentRuntimeArtifact"]["CodeConfiguration"]["Code"]["S3"]["Prefix"]
         for _, _, resource in assembly.resources("AWS::BedrockAgentCore::Runtime")
     }
-    assert keys == {path.name.removeprefix("asset.") for path in assembly.folder.glob("*.zip")}
+    assert len(keys) == 1
+    assert keys < {path.name.removeprefix("asset.") for path in assembly.folder.glob("*.zip")}
 
 
 def acknowledgements(assembly: Assembly) -> dict[str, set[str]]:
