@@ -57,6 +57,7 @@ def test_a_tasks_environment_is_exact(aws, web):
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
         "ECS_CONTAINER_METADATA_URI_V4",
         "HOME",
+        "TMPDIR",
         "LANG",
         "PATH",
         "PYTHONUNBUFFERED",
