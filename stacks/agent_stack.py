@@ -13,14 +13,13 @@ from aws_cdk import aws_bedrockagentcore as agentcore
 from aws_cdk import aws_iam as iam
 
 from agent_runtime.bundle import build_bundle
-from agent_runtime.notices import find_notices
 from stacks.assets import add_bytes, add_code_artefact
 from stacks.base import EnvironmentStack
 from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
 from stacks.names import ENVIRONMENT_KEY, LIVE, agent_key, permissions_boundary_arn, secret_prefix
-from stacks.notices import find_idle_budgets
+from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,21 +85,20 @@ class AgentStack(EnvironmentStack):
         runtime = self._build_runtime(role, code, artefact, bundle_object)
         self._build_key(runtime)
         self._build_live_endpoint(runtime)
-        for notice in (*find_notices([agent]), *find_idle_budgets([agent], environment)):
-            # No warning: the field is right, and `cdk synth --strict` would fail for it.
-            cdk.Annotations.of(self).add_info(str(notice))
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
         cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
 
     @property
     def _secret_variables(self) -> list[str]:
-        own = list(self._blueprint.secret_names)
+        own = list(secret_names_in(self._blueprint, self.target))
         return [*own, self._gateway_key] if self._gateway_key else own
 
     @property
     def _gateway_key(self) -> str | None:
         """The variable of the key that the gateway has for the agent, unless its blueprint names another."""
-        if not self._blueprint.uses_gateway or self._blueprint.model.api_key_env:
+        if not asks_gateway(self._blueprint, self.target):
+            return None
+        if self._blueprint.uses_gateway and self._blueprint.model.api_key_env:
             return None
         return agent_key(self._blueprint.id) if self.target.gateway.is_managed else ENVIRONMENT_KEY
 
@@ -154,7 +152,7 @@ class AgentStack(EnvironmentStack):
         )
 
     def _network_configuration(self) -> agentcore.CfnRuntime.NetworkConfigurationProperty:
-        if self._blueprint.network_mode == "PUBLIC":
+        if network_mode_in(self._blueprint, self.target) == "PUBLIC":
             return agentcore.CfnRuntime.NetworkConfigurationProperty(network_mode="PUBLIC")
         return agentcore.CfnRuntime.NetworkConfigurationProperty(
             network_mode="VPC",
@@ -176,8 +174,10 @@ class AgentStack(EnvironmentStack):
             "STRANDLINE_BUNDLE": bundle.uri,
             "STRANDLINE_SECRETS": secret_prefix(self.target),
         }
-        if self._blueprint.uses_gateway and self._surroundings.gateway_url:
+        if asks_gateway(self._blueprint, self.target) and self._surroundings.gateway_url:
             variables["STRANDLINE_GATEWAY_URL"] = self._surroundings.gateway_url
+        if is_simulated(self._blueprint, self.target):
+            variables["STRANDLINE_SIMULATED"] = "true"
         if self._gateway_key:
             variables["STRANDLINE_GATEWAY_KEY"] = self._gateway_key
         return variables

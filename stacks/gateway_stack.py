@@ -12,7 +12,6 @@ from aws_cdk import aws_logs as logs
 from gateway.compile import compile_config
 from gateway.image import read_image_lock
 from gateway.settings import MASTER_KEY
-from gateway.target import GatewayTarget
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.gateway_alarms import GatewayAlarms
@@ -21,11 +20,15 @@ from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService, bu
 from stacks.constructs.litellm_task import LiteLLMTask, TaskNeeds
 from stacks.constructs.migration import Migration
 from stacks.gateway_bundle import build_gateway_bundle
-from stacks.nag import acknowledge_log_streams
+from stacks.gateway_rights import find_rights
+from stacks.nag import acknowledge, acknowledge_log_streams
 from stacks.names import ENVIRONMENT_KEY, GATEWAY_ADMIN_PORT, GATEWAY_PORT, SALT_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.settings import GatewaySettings
+    from gateway.target import GatewayTarget
     from stacks.data_stack import GatewayData
     from stacks.environments import Environment
     from stacks.network_stack import NetworkStack
@@ -42,6 +45,8 @@ class GatewayStack(EnvironmentStack):
         environment: The environment.
         network: The network that it stands in.
         settings: The user's `gateway.yaml`.
+        target: What of the environment its configuration depends on.
+        scenarios: What the simulator answers by, in simulation.
         data: Its database and Redis, where it has any.
 
     Attributes:
@@ -60,11 +65,14 @@ class GatewayStack(EnvironmentStack):
         environment: Environment,
         network: NetworkStack,
         settings: GatewaySettings,
+        target: GatewayTarget,
+        scenarios: Mapping[str, bytes],
         data: GatewayData | None = None,
     ) -> None:
         super().__init__(scope, construct_id, environment=environment, description="LiteLLM gateway")
-        config = compile_config(settings, _target(environment))
-        bundle = build_gateway_bundle(config)
+        config = compile_config(settings, target)
+        bundle = build_gateway_bundle(config, scenarios if target.simulates else {})
+        rights = find_rights(settings, environment, target)
         self.image = self._image()
         log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", self.add_log_group("Logs").ref)
         self.task = LiteLLMTask(
@@ -76,7 +84,7 @@ class GatewayStack(EnvironmentStack):
                 bundle=add_bytes(self, bundle.content, sha256=bundle.sha256, suffix=".zip"),
                 secrets=_secrets(environment, settings, config),
                 variables=data.variables if data else {},
-                statements=data.statements if data else (),
+                statements=[*rights.statements, *(data.statements if data else ())],
             ),
             log_group=log_group,
         )
@@ -107,6 +115,9 @@ class GatewayStack(EnvironmentStack):
         self.key_maker = self._build_key_maker(network)
         GatewayAlarms(self, "Watch", environment=environment, service=self.service, log_group=log_group)
         acknowledge_log_streams(self.task.execution_role, self, "Logs")
+        acknowledge(
+            self.task.role, {f"AwsSolutions-IAM5[Resource::{arn}]": reason for arn, reason in rights.wildcards.items()}
+        )
         self.bound_roles()
         self.url = self._tell_addresses()
 
@@ -171,16 +182,6 @@ class GatewayStack(EnvironmentStack):
                 description=f"What the DNS record of {hostname} has to point at",
             )
         return f"http://{self.export(self.service.host)}:{GATEWAY_PORT}"
-
-
-def _target(environment: Environment) -> GatewayTarget:
-    hosting = environment.gateway
-    return GatewayTarget(
-        profile=hosting.profile,
-        execution_mode=environment.execution_mode,
-        redis=hosting.redis is not None,
-        tasks=hosting.max_tasks,
-    )
 
 
 def _secrets(environment: Environment, settings: GatewaySettings, config: str) -> list[str]:

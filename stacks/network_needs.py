@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.addresses import reach_of_url
+from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,37 +42,37 @@ def find_network_needs(blueprints: Iterable[Blueprint], environment: Environment
     Returns:
         The needs of all agents with network mode PRIVATE, and of what mints the keys of a managed gateway.
     """
-    private = [blueprint for blueprint in blueprints if blueprint.network_mode == "PRIVATE"]
-    services = {service for blueprint in private for service in _services(blueprint)}
+    private = [blueprint for blueprint in blueprints if network_mode_in(blueprint, environment) == "PRIVATE"]
+    services = {service for blueprint in private for service in _services(blueprint, environment)}
     if environment.gateway.is_managed:
         services.add(SECRETS)
-    simulated = environment.gateway.simulate_endpoints
     return NetworkNeeds(
         services=tuple(sorted(services)),
-        internet=any(_calls_internet(blueprint, simulated=simulated) for blueprint in private),
+        internet=any(_calls_internet(blueprint, environment) for blueprint in private),
     )
 
 
-def _services(blueprint: Blueprint) -> Iterator[str]:
+def _services(blueprint: Blueprint, environment: Environment) -> Iterator[str]:
     # "Configure Amazon Bedrock AgentCore Runtime and tools for VPC": the runtime's own log goes through the VPC.
     yield LOGS
-    if blueprint.secret_names or blueprint.uses_gateway:
+    if asks_gateway(blueprint, environment) or secret_names_in(blueprint, environment):
         yield SECRETS
     if blueprint.observability.enabled:
         yield TRACES
-    if blueprint.model.provider == "bedrock" or blueprint.observability.data_protection.provider == "bedrock":
+    asks_bedrock = "bedrock" in (blueprint.model.provider, blueprint.observability.data_protection.provider)
+    if asks_bedrock and not is_simulated(blueprint, environment):
         yield BEDROCK
 
 
-def _calls_internet(blueprint: Blueprint, *, simulated: bool) -> bool:
-    return (not simulated and _asks_a_model_outside(blueprint)) or any(
+def _calls_internet(blueprint: Blueprint, environment: Environment) -> bool:
+    return _asks_a_model_outside(blueprint, environment) or any(
         reach_of_url(url) == "public" for url in _addresses(blueprint)
     )
 
 
-def _asks_a_model_outside(blueprint: Blueprint) -> bool:
+def _asks_a_model_outside(blueprint: Blueprint, environment: Environment) -> bool:
     model = blueprint.model
-    if blueprint.uses_gateway:
+    if asks_gateway(blueprint, environment):
         return False
     return reach_of_url(model.base_url) == "public" if model.base_url else model.provider != "bedrock"
 

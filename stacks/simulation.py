@@ -13,7 +13,7 @@ from agent_runtime.providers.wire import model_behind_proxy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent_runtime.blueprint import Blueprint
+    from agent_runtime.blueprint import Blueprint, NetworkMode
     from agent_runtime.loader import LoadedBlueprint
     from stacks.environments import Environment
 
@@ -35,6 +35,11 @@ def is_simulated(blueprint: Blueprint, environment: Environment) -> bool:
 def asks_gateway(blueprint: Blueprint, environment: Environment) -> bool:
     """Tells whether an agent's model is reached through the environment's gateway."""
     return blueprint.uses_gateway or is_simulated(blueprint, environment)
+
+
+def network_mode_in(blueprint: Blueprint, environment: Environment) -> NetworkMode:
+    """Gives an agent's network mode in an environment: whoever asks the gateway stands in its VPC."""
+    return "PRIVATE" if is_simulated(blueprint, environment) else blueprint.network_mode
 
 
 def secret_names_in(blueprint: Blueprint, environment: Environment) -> tuple[str, ...]:

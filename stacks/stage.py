@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from gateway.scenarios import compile_scenarios
 from stacks.agent_stack import AgentStack, Surroundings
 from stacks.artefacts import Artefacts
 from stacks.data_stack import DataStack
 from stacks.gateway_stack import GatewayStack
+from stacks.gateway_target import gateway_target
 from stacks.names import agent_stack_id
 from stacks.network_needs import find_network_needs
 from stacks.network_stack import NetworkStack
+from stacks.notices import find_notices_there
 from stacks.packaging import AGENTCORE, HOST
 from stacks.secrets_stack import SecretsStack
+from stacks.simulation import asks_gateway, network_mode_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +62,7 @@ class EnvironmentStage(cdk.Stage):
             with_gateway=project.gateway is not None,
         )
         self._network = self._build_network(agents)
-        self._gateway = self._build_gateway()
+        self._gateway = self._build_gateway(agents)
         surroundings = Surroundings(
             gateway_url=self._gateway.url if self._gateway else None,
             subnet_ids=self._network.agent_subnet_ids if self._network else (),
@@ -69,12 +73,13 @@ class EnvironmentStage(cdk.Stage):
             self._build_agent(agent, surroundings)
 
     def _build_network(self, agents: Sequence[LoadedBlueprint]) -> NetworkStack | None:
-        if self._project.gateway is None and all(agent.blueprint.network_mode == "PUBLIC" for agent in agents):
+        modes = {network_mode_in(agent.blueprint, self._environment) for agent in agents}
+        if self._project.gateway is None and "PRIVATE" not in modes:
             return None
         needs = find_network_needs([agent.blueprint for agent in agents], self._environment)
         return NetworkStack(self, "Network", environment=self._environment, needs=needs)
 
-    def _build_gateway(self) -> GatewayStack | None:
+    def _build_gateway(self, agents: Sequence[LoadedBlueprint]) -> GatewayStack | None:
         if self._project.gateway is None or self._network is None:
             return None
         data = self._build_data(self._network)
@@ -84,6 +89,8 @@ class EnvironmentStage(cdk.Stage):
             environment=self._environment,
             network=self._network,
             settings=self._project.gateway,
+            target=gateway_target(self._environment, agents),
+            scenarios=compile_scenarios(self._project.scenarios, agents),
             data=data.data if data else None,
         )
         gateway.add_stack_dependency(self._secrets)
@@ -108,6 +115,10 @@ class EnvironmentStage(cdk.Stage):
             surroundings=surroundings,
         )
         stack.add_stack_dependency(self._secrets)
+        for notice in find_notices_there([agent], self._environment, self._project.gateway):
+            # No warning: nothing is wrong, and `cdk synth --strict` would fail for it.
+            cdk.Annotations.of(stack).add_info(str(notice))
         # A dependency of its own: the values come by names of exports, in which CDK sees none.
-        if blueprint.network_mode == "PRIVATE" and self._network:
-            stack.add_stack_dependency(self._gateway if blueprint.uses_gateway and self._gateway else self._network)
+        if network_mode_in(blueprint, self._environment) == "PRIVATE" and self._network:
+            through = self._gateway if asks_gateway(blueprint, self._environment) else None
+            stack.add_stack_dependency(through or self._network)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.tool_gateway import gateway_at
 from stacks.bedrock_models import find_model
 from stacks.names import partition, secret_arn
+from stacks.simulation import is_simulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def _logs(environment: Environment, runtime_name: str) -> list[Statement]:
 
 
 def _bedrock_model(environment: Environment, blueprint: Blueprint) -> BedrockModel | None:
-    if blueprint.model.provider != "bedrock":
+    if blueprint.model.provider != "bedrock" or is_simulated(blueprint, environment):
         return None
     return find_model(
         blueprint.model.model_id,
