@@ -153,6 +153,8 @@ def litellm_proxy(folder: Path) -> Iterator[Server]:
         "LITELLM_MASTER_KEY": PROXY_KEY,
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
+        # Where the hooks of a compiled configuration are.
+        "PYTHONPATH": str(ROOT),
     }
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     with started(command, port, "/health/readiness", folder / "proxy.log", env=variables, cwd=folder) as server:
