@@ -138,7 +138,7 @@ class Model(StrictModel):
 
     @property
     def uses_light_client(self) -> bool:
-        """Whether the model is reached by Strands' OpenAI client and LiteLLM need not be packaged."""
+        """Whether the model is reached by our own client over httpx, and LiteLLM need not be packaged."""
         return self.provider == "litellm" and self.base_url is not None and self.client != "litellm"
 
 

@@ -71,10 +71,10 @@ class _Exchange:
         self._app = app
         self._working = working
         self._scope = scope
-        self._unread: bytes | None = body
         self._caller_receive = receive
         self._caller_send = send
         self._gone = asyncio.Event()
+        self._receive = replay(body, until(self._gone))
         self._answered = False
 
     async def run(self) -> None:
@@ -94,13 +94,6 @@ class _Exchange:
         while (await self._caller_receive())["type"] != "http.disconnect":
             pass
         self._gone.set()
-
-    async def _receive(self) -> Message:
-        if self._unread is not None:
-            body, self._unread = self._unread, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -139,6 +132,43 @@ async def read_body(receive: Receive) -> bytes | None:
     if size > MAXIMUM_BODY_BYTES:
         raise PayloadTooLargeError(f"The payload is larger than {MAXIMUM_BODY_BYTES} bytes.")
     return b"".join(parts)
+
+
+def replay(body: bytes, then: Receive) -> Receive:
+    """Gives a body again that was read already.
+
+    Args:
+        body: The body.
+        then: Gives what comes after it.
+
+    Returns:
+        What a server reads the request by.
+    """
+    unread = [body]
+
+    async def again() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await then()
+
+    return again
+
+
+def until(gone: asyncio.Event) -> Receive:
+    """Gives the end of a connection once its caller has left.
+
+    Args:
+        gone: Set when the caller has left.
+
+    Returns:
+        What a server waits for that end by.
+    """
+
+    async def disconnect() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    return disconnect
 
 
 def check_payload(body: bytes) -> Any:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from agent_runtime.caller import SESSION_HEADER
 from agent_runtime.event_stream import to_json
 from agent_runtime.failures import failure_of
+from agent_runtime.request_guard import replay, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ class _Turn:
     def __init__(self, websocket: WebSocket, headers: MutableHeaders, body: bytes, gone: asyncio.Event) -> None:
         self._websocket = websocket
         self._headers = headers
-        self._unread: bytes | None = body
+        self._receive = replay(body, until(gone))
         self._gone = gone
         self._streams = False
         self._received = b""
@@ -105,13 +106,6 @@ class _Turn:
             **{"path": "/invocations", "raw_path": b"/invocations", "query_string": b""},
             **{"headers": list(self._headers.raw), "state": {}},
         }
-
-    async def _receive(self) -> Message:
-        if self._unread is not None:
-            body, self._unread = self._unread, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

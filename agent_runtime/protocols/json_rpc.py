@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.event_stream import json_response
 from agent_runtime.failures import BadRequestError, PayloadTooLargeError, failure_of
-from agent_runtime.request_guard import check_payload, read_body
+from agent_runtime.request_guard import check_payload, read_body, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 # JSON-RPC 2.0, "Error object".
 _PARSE_ERROR = -32700
@@ -55,7 +55,7 @@ class JsonRpcGuard:
         except BadRequestError as error:
             await json_response(error_response(error), self._status)(scope, receive, send)
             return
-        await self._app(self._adapt(scope, payload), _replay(body, receive), send)
+        await self._app(self._adapt(scope, payload), replay(body, receive), send)
 
 
 def error_response(error: BadRequestError) -> dict[str, Any]:
@@ -71,14 +71,3 @@ def error_response(error: BadRequestError) -> dict[str, Any]:
     code = _INVALID_REQUEST if isinstance(error, PayloadTooLargeError) else _PARSE_ERROR
     data = {"type": failure.type, "id": failure.id}
     return {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": failure.message, "data": data}}
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    unread = [body]
-
-    async def again() -> Message:
-        if unread:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
-        return await receive()
-
-    return again

@@ -7,7 +7,6 @@ asks for the tools.
 from __future__ import annotations
 
 import asyncio
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
@@ -49,7 +48,7 @@ class ToolServer:
         secrets: Where the values of headers and of a process's variables come from.
         seconds: Longest time of one call.
         folder: Where the user's code lies.
-        clock: Seconds that only grow.
+        clock: Seconds that only grow, also while a session is frozen.
         transport: What puts the headers on the requests to a server elsewhere.
     """
 
@@ -60,7 +59,7 @@ class ToolServer:
         *,
         seconds: float,
         folder: Path,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
         transport: type[HeaderTransport] = HeaderTransport,
     ) -> None:
         self._server = server

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agent_runtime.elapsed import ElapsedClock
 from agent_runtime.errors import InputError
 from agent_runtime.tools.faults import ToolsUnavailableError, log_failure, quiet_libraries
 from agent_runtime.tools.named_tools import load_named_tool
@@ -86,7 +86,7 @@ def build_toolbox(
     *,
     folder: Path = USER_CODE,
     reserved: Iterable[str] = (),
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> ToolBox:
     """Resolves a blueprint's tools; connects to nothing and reads no secret.
 
@@ -95,7 +95,7 @@ def build_toolbox(
         secrets: Where the values of headers come from.
         folder: Where the user's code lies.
         reserved: Names that no tool may have: that of the tool by which the model answers.
-        clock: Seconds that only grow.
+        clock: Seconds that only grow, also while a session is frozen; an `ElapsedClock` where none is given.
 
     Returns:
         The tools.
@@ -109,7 +109,7 @@ def build_toolbox(
     quiet_libraries()
     named = [found for tool in blueprint.tools for found in load_named_tool(tool, folder)]
     # Not for agents without servers: they do without what speaks the protocol, and the snapshot of others has it.
-    servers = _servers(blueprint, secrets, folder, clock) if asks_servers else []
+    servers = _servers(blueprint, secrets, folder, clock or ElapsedClock()) if asks_servers else []
     return ToolBox(named, servers, reserved)
 
 

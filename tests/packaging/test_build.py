@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from stacks.packaging.interpreter import Interpreter
 from stacks.user_code import UserCode
 from tests.packaging.conftest import OF_MOST_AGENTS
 from tests.stacks.projects import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HASHED = "six==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274\n"
 
@@ -166,6 +169,20 @@ def test_what_was_used_longest_ago_is_removed(
     assert len(list((tmp_path / "artefacts").glob("*.layer"))) == 2
 
 
+@pytest.fixture
+def uv_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Stands in for a uv that says this and fails."""
+
+    def fail(said: str) -> None:
+        def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+            return subprocess.CompletedProcess(command, 1, "", said)
+
+        monkeypatch.setattr(install.subprocess, "run", run)
+        monkeypatch.setattr(build, "interpreter_for", lambda _: Interpreter(Path(sys.executable), "3.13.0"))
+
+    return fail
+
+
 @pytest.mark.parametrize(
     ("said", "mend"),
     [
@@ -174,13 +191,9 @@ def test_what_was_used_longest_ago_is_removed(
     ],
 )
 def test_what_uv_says_is_passed_on_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, mend: str
+    uv_fails: Callable[[str], None], tmp_path: Path, said: str, mend: str
 ) -> None:
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", said)
-
-    monkeypatch.setattr(install.subprocess, "run", run)
-    monkeypatch.setattr(build, "interpreter_for", lambda _: Interpreter(Path(sys.executable), "3.13.0"))
+    uv_fails(said)
 
     with pytest.raises(EnvironmentFault) as fault:
         build_code_artefact(("light",), AGENTCORE, tmp_path)
@@ -204,13 +217,9 @@ def test_what_uv_says_is_passed_on_with_what_to_do(
     ],
 )
 def test_packages_of_the_user_that_cannot_run_there_are_the_users_to_mend(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, mend: str
+    uv_fails: Callable[[str], None], tmp_path: Path, said: str, mend: str
 ) -> None:
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", said)
-
-    monkeypatch.setattr(install.subprocess, "run", run)
-    monkeypatch.setattr(build, "interpreter_for", lambda _: Interpreter(Path(sys.executable), "3.13.0"))
+    uv_fails(said)
 
     with pytest.raises(InputError) as fault:
         build_code_artefact(("light",), AGENTCORE, tmp_path)

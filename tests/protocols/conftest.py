@@ -14,6 +14,7 @@ from tests.tools.conftest import endpoint, folder
 __all__ = ["analysis", "endpoint", "folder"]
 
 KEY = "sk-canary-protocols-5a1d"
+MASKING = {"data_protection": {"provider": "presidio", "presidio_entities": ["EMAIL_ADDRESS"]}}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from a2a.types import Role, SendMessageRequest, TaskState
 from agent_runtime.caller import Caller
 from agent_runtime.protocols.a2a_tasks import BoundedTaskStore
 from agent_runtime.request_guard import MAXIMUM_BODY_BYTES
-from tests.protocols.conftest import KEY
+from tests.protocols.conftest import KEY, MASKING
 from tests.runtime.handler import SESSION, SESSION_HEADER
 from tests.support.equipped_handler import TEST_MODEL
 from tests.support.openai_server import Reply, ToolCall
@@ -329,10 +329,7 @@ def test_task_goes_on_when_its_caller_leaves(agent, endpoint):
 
 
 def test_personal_data_stays_in(serve, endpoint):
-    agent = serve(
-        "A2A",
-        observability={"data_protection": {"provider": "presidio", "presidio_entities": ["EMAIL_ADDRESS"]}},
-    )
+    agent = serve("A2A", observability=MASKING)
     endpoint.script(TEST_MODEL, Reply(text="Write to grace@example.com today."))
 
     events = stream(agent, "I am ada@example.com, whom do I write to?")

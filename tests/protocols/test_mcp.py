@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from agent_runtime.request_guard import MAXIMUM_BODY_BYTES
-from tests.protocols.conftest import KEY
+from tests.protocols.conftest import KEY, MASKING
 from tests.runtime.handler import SESSION, SESSION_HEADER
 from tests.support.equipped_handler import TEST_MODEL
 from tests.support.openai_server import Reply, ToolCall
@@ -228,10 +228,7 @@ def test_agent_that_is_stopped_says_so_in_its_text(serve, endpoint, tides):
 
 
 def test_personal_data_stays_in(serve, endpoint):
-    agent = serve(
-        "MCP",
-        observability={"data_protection": {"provider": "presidio", "presidio_entities": ["EMAIL_ADDRESS"]}},
-    )
+    agent = serve("MCP", observability=MASKING)
     endpoint.script(TEST_MODEL, Reply(text="Write to grace@example.com today."))
 
     result = ask(agent, "I am ada@example.com, whom do I write to?")

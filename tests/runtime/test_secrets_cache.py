@@ -70,6 +70,18 @@ class House:
         if reading is not None:
             reading.done.result(30)
 
+    def answers_late(self):
+        """Has Secrets Manager tell what it holds when it is asked, and be heard once this event is set."""
+        heard, answer = threading.Event(), self.manager.batch_get_secret_value
+
+        def answer_late(**request):
+            told = answer(**request)
+            assert heard.wait(30)
+            return told
+
+        self.manager.batch_get_secret_value = answer_late
+        return heard
+
     @property
     def key(self):
         """The key that a request gets."""
@@ -292,15 +304,7 @@ def test_a_session_that_idled_reads_before_it_serves(house):
 def test_a_read_that_slept_with_the_session_is_not_taken_for_news(house):
     house.read()
     house.clock.now += CACHE_SECONDS * 0.9
-    answered = threading.Event()
-    real = house.manager.batch_get_secret_value
-
-    def answer_then_sleep(**request):
-        answer = real(**request)
-        assert answered.wait(30)
-        return answer
-
-    house.manager.batch_get_secret_value = answer_then_sleep
+    answered = house.answers_late()
     asyncio.run(house.store.get_all(["MODEL_KEY"]))
 
     async def wake_up():
@@ -652,15 +656,7 @@ def test_a_refresh_that_began_before_the_refusal_is_followed_by_a_read(house):
     house.read()
     versions = refused(house)
     house.clock.now += CACHE_SECONDS * 0.9
-    answered = threading.Event()
-    real = house.manager.batch_get_secret_value
-
-    def answer_late(**request):
-        answer = real(**request)
-        assert answered.wait(30)
-        return answer
-
-    house.manager.batch_get_secret_value = answer_late
+    answered = house.answers_late()
 
     async def run():
         await house.store.get_all(["MODEL_KEY"])

@@ -6,13 +6,15 @@ import asyncio
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
 
 from agent_runtime.errors import InputError
 from agent_runtime.tools.mcp_transport import HeaderTransport
-from tests.support.equipped_handler import TEST_MODEL
+from tests.runtime.handler import Clock
+from tests.support.equipped_handler import TEST_MODEL, EquippedHandler
 from tests.support.openai_server import Reply, ToolCall
 from tests.tools.conftest import KEY
 from tests.tools.mcp_http import McpHttpServer
@@ -350,6 +352,25 @@ def test_server_that_was_away_is_reached_again(serve, endpoint, clock):
         handler.ask()
 
     assert results(endpoint)[-1].startswith("high in Kinsale")
+
+
+def test_connection_of_a_session_that_was_frozen_is_looked_at_before_it_is_used(
+    endpoint, secrets_manager, folder, monkeypatch
+):
+    """In a microVM that was frozen the monotonic clock stands still, and the platform puts the wall clock right."""
+    wall = Clock()
+    monkeypatch.setattr("agent_runtime.elapsed.time", SimpleNamespace(monotonic=lambda: 0.0, time=wall))
+
+    with McpHttpServer(KEY) as server:
+        handler = EquippedHandler(endpoint, secrets_manager, None, folder, tools=[over_http(server)])
+        looks = []
+        for seconds in (0, 1, 3600):
+            wall.now += seconds
+            handler.ask()
+            looks.append(sum(b'"tools/list"' in request["body"] for request in server.requests))
+        handler.stop()
+
+    assert looks == [1, 1, 2]
 
 
 def test_repeatable_call_is_made_again_after_a_restart(serve, endpoint):
