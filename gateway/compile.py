@@ -49,7 +49,6 @@ def compile_config(settings: GatewaySettings, target: GatewayTarget) -> str:
             "include_cost_in_streaming_usage": True,
             **given(
                 callbacks=[HOOKS, *services.callbacks],
-                success_callback=services.success,
                 custom_provider_map=list(CUSTOM_PROVIDERS) if target.simulates else None,
             ),
             **compile_cache(settings, target),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Where it is set, our hook writes each request's line in CloudWatch's embedded metric format as well.
 NAMESPACE = "STRANDLINE_METRICS_NAMESPACE"
+# LiteLLM's own fails inside the proxy.
+HELICONE = "gateway.proxy.helicone.helicone"
 
 _MOMENTS = {"input": "pre_call", "parallel": "during_call", "output": "post_call"}
 
@@ -24,13 +26,11 @@ class Services:
 
     Attributes:
         callbacks: Of `litellm_settings.callbacks`.
-        success: Of `litellm_settings.success_callback`, for what knows no other way.
         settings: The block `callback_settings`.
         variables: The block `environment_variables`: what the services' clients read.
     """
 
     callbacks: list[str] = field(default_factory=list)
-    success: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -86,8 +86,7 @@ def _add_others(services: Services, callbacks: Callbacks) -> None:
             "LANGSMITH_BASE_URL": langsmith.base_url,
         }
     if helicone:
-        # LiteLLM knows it as a callback of successes only.
-        services.success.append("helicone")
+        services.callbacks.append(HELICONE)
         services.variables |= {
             "HELICONE_API_KEY": reference(helicone.api_key_env),
             "HELICONE_API_BASE": helicone.api_base,

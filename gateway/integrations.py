@@ -154,7 +154,9 @@ class Helicone(StrictModel):
         default="HELICONE_API_KEY", examples=["HELICONE_API_KEY"], description="Secret with the key."
     )
     api_base: Url = Field(
-        default="https://api.hconeai.com", examples=["https://eu.api.helicone.ai"], description="Address of Helicone."
+        default="https://api.worker.helicone.ai",
+        examples=["https://api.us.helicone.ai"],
+        description="Address of Helicone.",
     )
 
 

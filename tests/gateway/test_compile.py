@@ -247,8 +247,8 @@ def test_services_are_told_of_calls_by_what_their_clients_read(compiled):
         "otel",
         "langfuse_otel",
         "langsmith",
+        "gateway.proxy.helicone.helicone",
     ]
-    assert config["litellm_settings"]["success_callback"] == ["helicone"]
     assert config["environment_variables"]["STRANDLINE_METRICS_NAMESPACE"] == "Tides/Gateway"
     assert config["environment_variables"]["LANGFUSE_SECRET_KEY"] == "os.environ/LANGFUSE_SECRET_KEY"
     assert config["environment_variables"]["OTEL_EXPORTER_OTLP_HEADERS"] == "os.environ/OTLP_HEADERS"

@@ -59,7 +59,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "settings": (lambda c: c["litellm_settings"].update(drop_param=True), "litellm_settings: unknown key 'drop_param'"),
     "typed": (lambda c: c["litellm_settings"].update(turn_off_message_logging="maybe"), "turn_off_message_logging"),
     "callback": (lambda c: c["litellm_settings"]["callbacks"].append("langfuze"), "unknown callback 'langfuze'"),
-    "success": (lambda c: c["litellm_settings"]["success_callback"].append("heli"), "unknown callback 'heli'"),
+    "success": (lambda c: c["litellm_settings"].update(success_callback=["heli"]), "unknown callback 'heli'"),
     "cache": (lambda c: c["litellm_settings"]["cache_params"].update(tttl=1), "cache_params: unknown key 'tttl'"),
     "general": (lambda c: c["general_settings"].update(master_keys="x"), "general_settings: unknown key 'master_keys'"),
     "redis": (
