@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from dataclasses import dataclass, field
@@ -18,12 +19,19 @@ import pytest
 from strandline.local_cloud import LocalCloud
 from tests.local_cloud.cloud_clients import free_port
 from tests.support.openai_server import OpenAIServer
+from tests.support.published_blueprints import CLOUDFLARE, PROXY
 
 ROOT = Path(__file__).resolve().parents[2]
 STRANDLINE = ROOT / ".venv" / "bin" / "strandline"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-VARIABLES = ("DIRECT_API_KEY", "ACCESS_CLIENT_ID", "ACCESS_CLIENT_SECRET", "PROVIDER_API_KEY")
+VARIABLES = (
+    *("DIRECT_API_KEY", "ACCESS_CLIENT_ID", "ACCESS_CLIENT_SECRET", "PROVIDER_API_KEY"),
+    *("LITELLM_API_KEY", "CF_GATEWAY_API_KEY", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"),
+)
+GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY")
+AGENTS = ("cloudflare", "company-proxy", "direct", "peer", "routed", "tides")
+STACKS = ("Gateway", "Network", "Secrets", *(f"Agent-{name}" for name in AGENTS))
 
 
 @dataclass
@@ -139,67 +147,68 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
     for name in ("agents", "prompts"):
         (folder / "blueprints" / name).mkdir(parents=True)
     write = {
-        "environments.yaml": f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}}}}}\n',
+        # In simulation no provider would be called.
+        "environments.yaml": (
+            f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging}}}}\n'
+        ),
         "blueprints/prompts/plain.md": "You answer in one sentence.\n",
         "blueprints/gateway.yaml": _GATEWAY.format(url=provider.base_url),
         "blueprints/agents/direct.yaml": _DIRECT.format(url=provider.base_url),
-        "blueprints/agents/routed.yaml": _ROUTED,
-        "blueprints/agents/later.yaml": _LATER,
+        "blueprints/agents/routed.yaml": _BEHIND_THE_GATEWAY.format(id="routed", here="true"),
+        "blueprints/agents/later.yaml": _BEHIND_THE_GATEWAY.format(id="later", here="false"),
         "blueprints/agents/tides.yaml": _SPEAKING.format(id="tides", protocol="MCP", url=provider.base_url),
         "blueprints/agents/peer.yaml": _SPEAKING.format(id="peer", protocol="A2A", url=provider.base_url),
+        "blueprints/prompts/published-v1.md": "---\nstatus: stable\n---\nYou analyse.\n",
+        "blueprints/agents/company-proxy.yaml": _published("company-proxy", PROXY, provider),
+        "blueprints/agents/cloudflare.yaml": _published("cloudflare", CLOUDFLARE, provider).replace(
+            "model_id: claude-sonnet-4-6", "model_id: ${ACTIVE_MODEL:-claude-sonnet-4-6}"
+        )
+        + "environments:\n  local: {model: {temperature: 0.9}}\nexecution_modes: {staging: true}\n",
     }
     for path, text in write.items():
         (folder / path).write_text(text)
 
 
-_DIRECT = """\
+def _published(name: str, text: str, provider: OpenAIServer) -> str:
+    """A blueprint of the published format's LiteLLM page, unchanged but for the address."""
+    head = f"id: {name}\nversion: 1.0.0\nname: Published\nprompt_ref: published-v1\n"
+    return head + re.sub(r"base_url: \S+", f"base_url: {provider.base_url}", text)
+
+
+_HERE = "execution_modes: {{staging: true}}\n"
+_ENDPOINT = """\
+model:
+  provider: litellm
+  base_url: {url}
+  model_id: my-org/claude-fable
+  temperature: 0.3
+  max_tokens: 321
+  api_key_env: DIRECT_API_KEY
+"""
+_DIRECT = f"""\
 id: direct
 name: Direct
 version: 1.2.3
 prompt_ref: plain
-model:
-  provider: litellm
-  base_url: {url}
-  model_id: my-org/claude-fable
-  temperature: 0.3
-  max_tokens: 321
-  api_key_env: DIRECT_API_KEY
-  extra_headers_env:
+{_HERE}{_ENDPOINT}  extra_headers_env:
     CF-Access-Client-Id: ACCESS_CLIENT_ID
     CF-Access-Client-Secret: ACCESS_CLIENT_SECRET
 """
-
-_ROUTED = """\
-id: routed
-name: Routed
-version: 1.0.0
-prompt_ref: plain
-model: {provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}
-"""
-
-_LATER = """\
-id: later
-name: Later
-version: 1.0.0
-prompt_ref: plain
-model: {provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}
-execution_modes: {simulation: false, production: true}
-"""
-
-_SPEAKING = """\
-id: {id}
-name: Speaks {protocol}
+_SPEAKING = f"""\
+id: {{id}}
+name: Speaks {{protocol}}
 version: 1.0.0
 description: Knows the tides.
 prompt_ref: plain
-model:
-  provider: litellm
-  base_url: {url}
-  model_id: my-org/claude-fable
-  temperature: 0.3
-  max_tokens: 321
-  api_key_env: DIRECT_API_KEY
-runtime: {{protocol: {protocol}}}
+runtime: {{{{protocol: {{protocol}}}}}}
+{_HERE}{_ENDPOINT}"""
+_BEHIND_THE_GATEWAY = """\
+id: {id}
+name: Behind the gateway
+version: 1.0.0
+prompt_ref: plain
+model: {{provider: litellm, base_url: gateway, model_id: house-model, temperature: 0.7, max_tokens: 99}}
+execution_modes: {{staging: {here}, production: true}}
 """
 
 _GATEWAY = """\

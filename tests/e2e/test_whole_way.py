@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from strandline.toolchain import node_bin
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import AGENTS, GENERATED, ROOT, STACKS
 
 pytestmark = pytest.mark.e2e
 
@@ -75,9 +75,9 @@ def test_session_remembers_and_another_does_not(project):
 
 def test_agent_of_another_execution_mode_is_left_out_and_synth_says_so(project):
     names = [one["agentRuntimeName"] for one in _runtimes(project)]
-    assert sorted(names) == ["local_direct", "local_peer", "local_routed", "local_tides"]
+    assert sorted(names) == [f"local_{name.replace('-', '_')}" for name in AGENTS]
     log = (project.home / "logs" / "cdk-synth-local.log").read_text()
-    assert "Local leaves out later: execution_modes.simulation is false" in log
+    assert "Local leaves out later: execution_modes.staging is false" in log
 
 
 def test_deploying_again_changes_nothing(project):
@@ -88,7 +88,7 @@ def test_deploying_again_changes_nothing(project):
     # Then
     assert again.returncode == 0, again.stderr
     log = (project.home / "logs" / "cdk-deploy-local.log").read_text()
-    assert log.count("(no changes)") == 7, log
+    assert log.count("(no changes)") == len(STACKS), log
     assert {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)} == before
 
 
@@ -114,23 +114,26 @@ def test_plain_cdk_deploys_without_the_command_line(project):
     )
     project.printed += [done.stdout, done.stderr]
     assert done.returncode == 0, done.stderr
-    assert (done.stdout + done.stderr).count("(no changes)") == 7
+    assert (done.stdout + done.stderr).count("(no changes)") == len(STACKS)
 
 
-def test_changed_prompt_makes_a_new_version_of_its_agent_alone(project):
+def test_changed_prompt_makes_a_new_version_of_its_agent_alone_and_a_new_agent_comes_beside(project):
     # Given
     before = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
     blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
     (project.folder / "blueprints" / "prompts" / "other.md").write_text("You answer in two sentences.\n")
     blueprint.write_text(blueprint.read_text().replace("prompt_ref: plain", "prompt_ref: other"))
+    later = project.folder / "blueprints" / "agents" / "later.yaml"
+    later.write_text(later.read_text().replace("staging: false", "staging: true"))
     # When
     done = project.deploy()
     # Then
     assert done.returncode == 0, done.stderr
     after = {one["agentRuntimeName"]: int(one["agentRuntimeVersion"]) for one in _runtimes(project)}
-    assert after == before | {"local_direct": before["local_direct"] + 1}
+    assert after == before | {"local_direct": before["local_direct"] + 1, "local_later": 1}
     project.invoke("direct", "Say something.")
     assert _system_prompt(project.provider.requests[-1]) == "You answer in two sentences.\n"
+    assert _text(project.invoke("later", "Say something."))
 
 
 def test_role_without_a_secret_fails_by_the_names_of_secret_and_role(project):
@@ -180,18 +183,10 @@ def test_invoke_prints_one_object(project):
 def test_status_tells_what_runs(project):
     done = project.run("status", "--env", "local", "--json")
     told = json.loads(done.stdout)
-    assert {name.removeprefix("Local-") for name in told["stacks"]} == {
-        "Agent-direct",
-        "Agent-peer",
-        "Agent-routed",
-        "Agent-tides",
-        "Gateway",
-        "Network",
-        "Secrets",
-    }
+    assert {name.removeprefix("Local-") for name in told["stacks"]} == {*STACKS, "Agent-later"}
     assert all(agent["live"] == agent["version"] for agent in told["agents"])
     assert told["gateway"]["runningCount"] == told["gateway"]["desiredCount"] == 1
-    assert told["secrets"] == dict.fromkeys((*project.canaries, "LITELLM_MASTER_KEY"), True)
+    assert told["secrets"] == dict.fromkeys((*project.canaries, *GENERATED), True)
 
 
 def test_unknown_agent_and_session_are_said_in_one_line(project):

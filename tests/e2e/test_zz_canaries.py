@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import GENERATED
+
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def values(project):
-    """Every secret's value, the generated master key among them, in the forms in which a leak would show."""
-    key = project.client("secretsmanager").get_secret_value(SecretId="strandline/local/LITELLM_MASTER_KEY")
-    plain = {**project.canaries, "LITELLM_MASTER_KEY": key["SecretString"]}
+    """Every secret's value, the generated keys among them, in the forms in which a leak would show."""
+    manager = project.client("secretsmanager")
+    generated = {
+        name: manager.get_secret_value(SecretId=f"strandline/local/{name}")["SecretString"] for name in GENERATED
+    }
+    plain = {**project.canaries, **generated}
     forms = {}
     for name, value in plain.items():
         raw = value.encode()
