@@ -98,7 +98,11 @@ def _needs(addresses: Addresses) -> dict[str, dict[str, Any]]:
         "observability.data_protection.action": _PRESIDIO,
         "observability.data_protection.guardrail": _GUARDRAIL,
         "checks": {"checks": [{"name": "first", "prompt": "Say so.", "contains": ["so"]}]},
-        "budget": {"budget": {"max_usd": 5, "per": "month", "rpm": 6, "tpm": 7}},
+        # It belongs to the key that the gateway makes, so the agent brings none.
+        "budget": {
+            "budget": {"max_usd": 5, "per": "month", "rpm": 6, "tpm": 7},
+            "model": {"api_key_env": None},
+        },
     }
 
 
@@ -151,6 +155,7 @@ def values_of(path: Path, way: str, addresses: Addresses) -> list[Any]:
         "observability.data_protection.presidio_entities": [["EMAIL_ADDRESS"]],
         "observability.data_protection.presidio_language": ["es"],
         "environments": [{"local": {"model": {"temperature": 0.75}}}, {"production": {"description": "Live."}}],
+        "budget.models": [["other"]],
         "tags": [["coast"]],
     }
     return fitting.get(dotted(path), [])

@@ -51,7 +51,9 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
             environment=environment,
             agent=agent,
             artefact=_artefact(agent, folder),
-            surroundings=Surroundings("http://gateway.example.com:4000", ["subnet-1"], ["sg-1"]),
+            surroundings=Surroundings(
+                "http://gateway.example.com:4000", ["subnet-1"], ["sg-1"], gateway_keys="arn:aws:lambda:keys"
+            ),
         )
         app.synth()
         (template,) = (folder / "out").glob("**/*.template.json")
