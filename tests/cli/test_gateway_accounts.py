@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from types import SimpleNamespace
 
 import httpx
 import openai
 import pytest
 import yaml
+from rich.console import Console
+from typer.testing import CliRunner
 
+from strandline.cli import app
 from strandline.gateway_client import GatewayClient
 from strandline.gateway_reports import check_health, list_keys, sum_spend
 from tests.support.litellm_proxy import MASTER_KEY
@@ -103,6 +107,24 @@ def test_spend_is_summed_by_key_model_provider_and_day(client, tides):
     assert rows("provider")["openai"].requests == 2
     days = rows("day")
     assert sum(day.usd for day in days.values()) == pytest.approx(found.usd)
+
+
+def test_tables_show_budget_limits_and_spend_and_no_key(client, tides, monkeypatch):
+    managed = SimpleNamespace(environment=SimpleNamespace(gateway=SimpleNamespace(is_managed=True)))
+    managed.environment.name = "staging"
+    monkeypatch.setattr("strandline.commands.gateway.open_target", lambda *_: managed)
+    monkeypatch.setattr("strandline.commands.gateway.open_gateway", lambda *_: client)
+    monkeypatch.setattr("strandline.commands.gateway.stdout", Console(width=200))
+
+    keys = CliRunner().invoke(app, ["gateway", "keys", "--env", "staging"])
+    spent = CliRunner().invoke(app, ["gateway", "spend", "--by", "day", "--env", "staging"])
+
+    (row,) = (line for line in keys.output.splitlines() if line.startswith("tides"))
+    assert "5 per 30d" in row
+    assert "active" in row
+    assert tides not in keys.output
+    assert spent.exit_code == 0, spent.output
+    assert spent.output.splitlines()[0].split() == ["day", "USD", "requests", "failed", "tokens", "in", "tokens", "out"]
 
 
 def test_a_day_without_a_call_has_no_spend(client):

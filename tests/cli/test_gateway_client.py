@@ -7,8 +7,11 @@ import socket
 
 import pytest
 import yaml
+from rich.console import Console
+from typer.testing import CliRunner
 
 from agent_runtime.errors import EnvironmentFault, InputError
+from strandline.cli import app
 from strandline.comparison import compare_models
 from strandline.gateway_client import GatewayClient, GatewayRefusal, open_gateway
 from strandline.gateway_reports import check_health, list_keys, list_models
@@ -67,6 +70,17 @@ def test_models_are_listed_with_prices_limits_and_every_deployment(client):
     assert unpriced.context_tokens is None
 
 
+def test_models_are_shown_in_a_table(client, monkeypatch):
+    monkeypatch.setattr("strandline.commands.gateway.open_target", lambda *_: None)
+    monkeypatch.setattr("strandline.commands.gateway.open_gateway", lambda *_: client)
+    monkeypatch.setattr("strandline.commands.gateway.stdout", Console(width=160))
+
+    done = CliRunner().invoke(app, ["gateway", "models", "--env", "local"])
+
+    row = ["quick", "openai/gpt-4.1-mini", "0.4", "1.6", "1,047,576", "600", "90,000"]
+    assert row in [line.split() for line in done.output.splitlines()]
+
+
 def test_no_listing_holds_a_key(client):
     assert PROVIDER_KEY not in str(list_models(client))
 
@@ -107,6 +121,20 @@ def test_models_are_compared_in_the_order_of_the_question(client, provider):
     assert 0 < quick.first_text_ms <= quick.latency_ms
     assert (quick.fallback, quick.weaker, quick.error) == (False, False, None)
     assert {request.body["max_tokens"] for request in provider.requests[-2:]} == {7}
+
+
+def test_replies_stand_side_by_side_in_a_table(client, monkeypatch):
+    monkeypatch.setattr("strandline.commands.compare.open_target", lambda *_: None)
+    monkeypatch.setattr("strandline.commands.compare.open_inference", lambda *_: client)
+    monkeypatch.setattr("strandline.commands.compare.stdout", Console(width=160))
+
+    done = CliRunner().invoke(app, ["compare", "steady", "replaced", "steady", "--prompt", "Hi", "--env", "local"])
+
+    assert done.exit_code == 0, done.output
+    heading, *rows = [line for line in done.output.splitlines() if "steady" in line or "│" in line]
+    assert heading.count("steady") == 1
+    assert "openai/my-model (a fallback)" in "".join(rows)
+    assert "11 in, 7 out" in "".join(rows)
 
 
 def test_an_answer_of_another_model_says_so(client):

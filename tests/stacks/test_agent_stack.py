@@ -21,8 +21,9 @@ POINTERS = {
     "STRANDLINE_EXECUTION_MODE": r"simulation|staging|production",
     "STRANDLINE_BUNDLE": r"s3://[a-z0-9-]+/[0-9a-f]{64}\.json",
     "STRANDLINE_SECRETS": r"strandline/(local|simulation|staging|production)/",
-    "STRANDLINE_GATEWAY_URL": r"http://<[A-Za-z0-9:-]+>:4000",
+    "STRANDLINE_GATEWAY_URL": r"http://(<[A-Za-z0-9:-]+>|gateway\.simulation\.strandline\.internal):4000",
     "STRANDLINE_GATEWAY_KEY": r"[A-Z_][A-Z0-9_]*",
+    "STRANDLINE_SIMULATED": r"true",
 }
 
 
@@ -87,14 +88,16 @@ def test_variables_fit_what_platform_v2_takes(assembly: Assembly) -> None:
 
 
 def test_only_agents_behind_the_gateway_are_told_of_it(assembly: Assembly) -> None:
+    # In the environment simulation all are behind it: test_simulation.py.
+    elsewhere = [(path, runtime) for path, runtime in runtimes(assembly) if not path.startswith("Simulation/")]
     behind = {
         path.partition("/Agent-")[2]
-        for path, runtime in runtimes(assembly)
+        for path, runtime in elsewhere
         if "STRANDLINE_GATEWAY_URL" in runtime["EnvironmentVariables"]
     }
     with_its_key = {
         path.partition("/Agent-")[2]
-        for path, runtime in runtimes(assembly)
+        for path, runtime in elsewhere
         if "STRANDLINE_GATEWAY_KEY" in runtime["EnvironmentVariables"]
     }
 
@@ -119,7 +122,7 @@ def test_a_private_agent_is_in_the_vpc_and_in_the_agents_group(assembly: Assembl
 
 def test_a_public_agent_is_in_no_vpc(assembly: Assembly) -> None:
     for agent in ("direct", "lite", "rock"):
-        runtime = assembly.one(f"Simulation/Agent-{agent}", RUNTIME)
+        runtime = assembly.one(f"Staging/Agent-{agent}", RUNTIME)
         assert runtime["NetworkConfiguration"] == {"NetworkMode": "PUBLIC"}
 
 

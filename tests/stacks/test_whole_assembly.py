@@ -125,8 +125,9 @@ def test_stacks_are_deployed_after_those_that_they_use(assembly: Assembly) -> No
 
     assert needs("Simulation/Gateway") == {"Network", "Secrets"}
     assert needs("Simulation/Agent-a") == {"Gateway", "Secrets"}
-    assert needs("Simulation/Agent-private") == {"Network", "Secrets"}
-    assert needs("Simulation/Agent-direct") == {"Secrets"}
+    assert needs("Simulation/Agent-direct") == {"Gateway", "Secrets"}
+    assert needs("Staging/Agent-private") == {"Network", "Secrets"}
+    assert needs("Staging/Agent-direct") == {"Secrets"}
 
 
 def ids(assembly: Assembly, path: str) -> dict[str, Any]:
