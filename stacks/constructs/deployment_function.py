@@ -66,7 +66,7 @@ class DeploymentFunction(Construct):
         security_group_id: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        content = _archive()
+        content = archive_of_functions()
         code = add_bytes(scope, content, sha256=hashlib.sha256(content).hexdigest(), suffix=".zip")
         group = scope.add_log_group(f"{construct_id}Logs")
         logs = iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
@@ -126,8 +126,12 @@ def _inside_vpc(stack: EnvironmentStack) -> list[iam.PolicyStatement]:
 
 
 @cache
-def _archive() -> bytes:
-    """The same bytes for the same files, wherever and whenever they are packed; stored, because they are small."""
+def archive_of_functions() -> bytes:
+    """Packs the functions' code.
+
+    Returns:
+        A zip: the same bytes for the same files, wherever and whenever they are packed; stored, because they are small.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(_CODE.glob("*.py")):
