@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import typer
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from gateway.settings import MASTER_KEY
@@ -18,11 +16,6 @@ if TYPE_CHECKING:
     import httpx
 
     from strandline.targets import Target
-
-UrlOption = Annotated[
-    str | None,
-    typer.Option("--url", help="Address of a tunnel to the gateway, where its own cannot be reached from here."),
-]
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _CONNECT_SECONDS = 5.0

@@ -22,6 +22,10 @@ EnvironmentOption = Annotated[
 EnvironmentsOption = Annotated[Path, typer.Option("--environments", help="The environments' file.")]
 BlueprintsOption = Annotated[Path, typer.Option("--blueprints", help="The blueprints' folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+GatewayUrlOption = Annotated[
+    str | None,
+    typer.Option("--url", help="Address of a tunnel to the gateway, where its own cannot be reached from here."),
+]
 
 ENVIRONMENTS = Path("environments.yaml")
 BLUEPRINTS = Path("blueprints")

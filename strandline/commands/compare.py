@@ -9,8 +9,14 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.console import stderr, stdout
-from strandline.gateway_client import UrlOption, open_inference
-from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
+from strandline.targets import (
+    ENVIRONMENTS,
+    EnvironmentOption,
+    EnvironmentsOption,
+    GatewayUrlOption,
+    JsonOption,
+    open_target,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,12 +31,13 @@ def compare(
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="What to ask.")],
     env: EnvironmentOption,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer, in tokens.")] = None,
-    url: UrlOption = None,
+    url: GatewayUrlOption = None,
     as_json: JsonOption = False,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Ask several models the same and put answers, times, tokens and costs side by side."""
     from strandline.comparison import compare_models
+    from strandline.gateway_client import open_inference
 
     distinct = list(dict.fromkeys(models))
     if len(distinct) > _MOST_MODELS:

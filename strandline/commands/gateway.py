@@ -11,13 +11,13 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.console import stderr, stdout
-from strandline.gateway_client import UrlOption, open_gateway
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
     BlueprintsOption,
     EnvironmentOption,
     EnvironmentsOption,
+    GatewayUrlOption,
     JsonOption,
     Target,
     find_environment,
@@ -37,11 +37,12 @@ _LONGEST_DAYS = 366
 @app.command()
 def models(
     env: EnvironmentOption,
-    url: UrlOption = None,
+    url: GatewayUrlOption = None,
     as_json: JsonOption = False,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """List the models that the gateway serves, with their prices and limits."""
+    from strandline.gateway_client import open_gateway
     from strandline.gateway_reports import list_models
 
     client = open_gateway(open_target(env, environments), url)
@@ -58,11 +59,12 @@ def models(
 @app.command()
 def keys(
     env: EnvironmentOption,
-    url: UrlOption = None,
+    url: GatewayUrlOption = None,
     as_json: JsonOption = False,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """List the virtual keys of a managed gateway, with budgets and limits; never a key's value."""
+    from strandline.gateway_client import open_gateway
     from strandline.gateway_reports import list_keys
 
     client = open_gateway(_managed(open_target(env, environments), "virtual keys"), url)
@@ -79,13 +81,14 @@ def spend(
     env: EnvironmentOption,
     by: Annotated[Literal["key", "model", "provider", "day"], typer.Option(help="What to sum by.")] = "key",
     days: Annotated[int, typer.Option(min=1, max=_LONGEST_DAYS, help="How many days back, today included.")] = 30,
-    url: UrlOption = None,
+    url: GatewayUrlOption = None,
     as_json: JsonOption = False,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Sum what was spent through a managed gateway; the last minute may be missing."""
     import datetime as dt
 
+    from strandline.gateway_client import open_gateway
     from strandline.gateway_reports import sum_spend
 
     client = open_gateway(_managed(open_target(env, environments), "record of what was spent"), url)
@@ -108,11 +111,12 @@ def health(
     ask_models: Annotated[
         bool, typer.Option("--models", help="Let the gateway ask each of its models too; providers charge for it.")
     ] = False,
-    url: UrlOption = None,
+    url: GatewayUrlOption = None,
     as_json: JsonOption = False,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Tell how the gateway is: tasks, readiness, database, version; exit code 2 when something is wrong."""
+    from strandline.gateway_client import open_gateway
     from strandline.gateway_reports import check_health
     from strandline.inventory import take_inventory
 

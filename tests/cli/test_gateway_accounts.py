@@ -113,7 +113,7 @@ def test_tables_show_budget_limits_and_spend_and_no_key(client, tides, monkeypat
     managed = SimpleNamespace(environment=SimpleNamespace(gateway=SimpleNamespace(is_managed=True)))
     managed.environment.name = "staging"
     monkeypatch.setattr("strandline.commands.gateway.open_target", lambda *_: managed)
-    monkeypatch.setattr("strandline.commands.gateway.open_gateway", lambda *_: client)
+    monkeypatch.setattr("strandline.gateway_client.open_gateway", lambda *_: client)
     monkeypatch.setattr("strandline.commands.gateway.stdout", Console(width=200))
 
     keys = CliRunner().invoke(app, ["gateway", "keys", "--env", "staging"])

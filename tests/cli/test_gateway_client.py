@@ -72,7 +72,7 @@ def test_models_are_listed_with_prices_limits_and_every_deployment(client):
 
 def test_models_are_shown_in_a_table(client, monkeypatch):
     monkeypatch.setattr("strandline.commands.gateway.open_target", lambda *_: None)
-    monkeypatch.setattr("strandline.commands.gateway.open_gateway", lambda *_: client)
+    monkeypatch.setattr("strandline.gateway_client.open_gateway", lambda *_: client)
     monkeypatch.setattr("strandline.commands.gateway.stdout", Console(width=160))
 
     done = CliRunner().invoke(app, ["gateway", "models", "--env", "local"])
@@ -125,7 +125,7 @@ def test_models_are_compared_in_the_order_of_the_question(client, provider):
 
 def test_replies_stand_side_by_side_in_a_table(client, monkeypatch):
     monkeypatch.setattr("strandline.commands.compare.open_target", lambda *_: None)
-    monkeypatch.setattr("strandline.commands.compare.open_inference", lambda *_: client)
+    monkeypatch.setattr("strandline.gateway_client.open_inference", lambda *_: client)
     monkeypatch.setattr("strandline.commands.compare.stdout", Console(width=160))
 
     done = CliRunner().invoke(app, ["compare", "steady", "replaced", "steady", "--prompt", "Hi", "--env", "local"])
