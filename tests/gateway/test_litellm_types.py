@@ -19,7 +19,7 @@ from gateway.image import LITELLM_VERSION
 from gateway.settings import load_gateway
 from gateway.target import GatewayTarget
 from tests.gateway.documents import EVERYTHING, TWO_MODELS
-from tests.support.litellm_proxy import REPOSITORY, START_SECONDS, proxy_program
+from tests.support.litellm_proxy import REPOSITORY, START_SECONDS, proxy_python
 
 CHECKER = REPOSITORY / "tests" / "support" / "litellm_types.py"
 SAMPLE = (REPOSITORY / "blueprints" / "gateway.yaml").read_text()
@@ -79,7 +79,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
 def python(*arguments: str | Path) -> str:
     """What LiteLLM's Python prints."""
     environment = {"PATH": os.environ["PATH"], "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
-    program = [proxy_program().parent / "python", *arguments]
+    program = [proxy_python(), *arguments]
     done = subprocess.run(
         program, capture_output=True, text=True, env=environment, timeout=START_SECONDS, check=False, cwd=REPOSITORY
     )

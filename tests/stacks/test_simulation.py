@@ -107,7 +107,7 @@ def test_a_gateway_that_asks_providers_has_no_simulator(tmp_path: Path) -> None:
 def test_without_a_gateway_there_is_nobody_to_simulate_a_model(tmp_path: Path) -> None:
     root = write_project(tmp_path, [bedrock("rock", ROCK)], SIMULATION, gateway=None)
 
-    with pytest.raises(InputError, match=r"rock\.yaml:\d+:\d+: model: in simulation .* add gateway\.yaml"):
+    with pytest.raises(InputError, match=r"rock\.yaml:\d+:\d+: model: in simulation .*\(add gateway\.yaml"):
         synthesise(root, tmp_path / "out")
 
 

@@ -66,7 +66,9 @@ def _model(entry: dict[str, Any], path: str) -> Iterator[str]:
         **inspect.signature(litellm.acompletion).parameters,
     }
     params: dict[str, Any] = {
-        name: one.annotation for name, one in completion.items() if one.kind is not one.VAR_KEYWORD
+        name: Any if one.annotation is one.empty else one.annotation
+        for name, one in completion.items()
+        if one.kind is not one.VAR_KEYWORD
     }
     params |= typing.get_type_hints(LiteLLMParamsTypedDict)
     params |= {name: field.annotation for name, field in LiteLLM_Params.model_fields.items()}
