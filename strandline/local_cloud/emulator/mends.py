@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 from typing import Any
 
 import ministack.app as ministack
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region
 
 
 def apply() -> None:
     """Apply them; once, before the first request."""
     _count_loopback_as_secure()
+    _ask_for_tasks_by_their_names()
     logging.getLogger("hypercorn.access").disabled = True
 
 
@@ -26,6 +29,48 @@ def _count_loopback_as_secure() -> None:
         return pin(source_ip, secure_transport or _is_loopback(source_ip))
 
     ministack.pin_request_origin = pin_request_origin
+
+
+def _ask_for_tasks_by_their_names() -> None:
+    """What runs, describes or stops tasks is asked for them; MiniStack asks for the cluster whenever it is named.
+
+    The cluster is a condition of those actions ("Actions, resources, and condition keys for Amazon Elastic Container
+    Service", Service Authorization Reference).
+    """
+    resource_of, context_of = iam_actions.extract_resource_arn, iam_actions.request_tag_context
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
+    ) -> str:
+        asked = _asked_of_ecs(body) if service == "ecs" else {}
+        prefix = f"arn:aws:ecs:{region}:{account}"
+        if "taskDefinition" in asked and "serviceName" not in asked and "service" not in asked:
+            return _arn(asked["taskDefinition"], f"{prefix}:task-definition/")
+        if tasks := asked.get("tasks") or ([asked["task"]] if "task" in asked else []):
+            return _arn(tasks[0], f"{prefix}:task/{asked.get('cluster', 'default').rpartition('/')[2]}/")
+        return str(resource_of(service, method, path, headers, body, query, region, account))
+
+    def request_tag_context(service: str, action: str, body: bytes, params: Any) -> dict[str, Any]:
+        told: dict[str, Any] = context_of(service, action, body, params)
+        cluster = _asked_of_ecs(body).get("cluster") if service == "ecs" else None
+        if cluster is None:
+            return told
+        return {**told, "ecs:cluster": _arn(cluster, f"arn:aws:ecs:{get_region()}:{get_account_id()}:cluster/")}
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+    iam_actions.request_tag_context = request_tag_context
+
+
+def _asked_of_ecs(body: bytes) -> dict[str, Any]:
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return asked if isinstance(asked, dict) else {}
+
+
+def _arn(name: str, prefix: str) -> str:
+    return name if name.startswith("arn:") else f"{prefix}{name}"
 
 
 def _is_loopback(address: str) -> bool:
