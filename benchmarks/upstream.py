@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server that answers at once: `python -m benchmarks.upstream PORT`."""
+"""An OpenAI-compatible server that answers at once, whole or in a stream: `python -m benchmarks.upstream PORT`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def _chunk(delta: dict[str, str], reason: str | None = None) -> dict[str, Any]:
 _CHUNKS = [_chunk({"role": "assistant", "content": ""}), *(_chunk({"content": f"{word} "}) for word in _WORDS)]
 _CHUNKS += [_chunk({}, "stop"), {**_chunk({}), "choices": [], "usage": _USAGE}]
 _STREAM = b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in _CHUNKS) + b"data: [DONE]\n\n"
+_CHOICE = {"index": 0, "message": {"role": "assistant", "content": " ".join(_WORDS)}, "finish_reason": "stop"}
+_WHOLE = json.dumps(
+    {"id": "c", "object": "chat.completion", "created": 1, "model": "bench", "choices": [_CHOICE], "usage": _USAGE}
+).encode()
 
 
 async def app(
@@ -30,11 +34,18 @@ async def app(
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
-    """Streams the same answer to whoever asks."""
-    while scope["method"] == "POST" and (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    await send({"type": "http.response.body", "body": _STREAM})
+    """Gives the same answer to whoever asks."""
+    body = b""
+    while scope["method"] == "POST":
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    streams = not body or json.loads(body).get("stream")
+    kind, answer = (b"text/event-stream", _STREAM) if streams else (b"application/json", _WHOLE)
+    headers = [(b"content-type", kind), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ READINESS = "/health/readiness"
 
 
 def arguments(port: int, *, workers: int = 1) -> tuple[str, ...]:
-    """The command line of `litellm`, without its `--config`.
+    """The command line of `gateway.proxy.serve`, without its `--config`.
 
     Args:
         port: Where it listens.
@@ -29,11 +29,13 @@ def arguments(port: int, *, workers: int = 1) -> tuple[str, ...]:
     Returns:
         The arguments.
     """
-    return ("--port", str(port), "--num_workers", str(workers), "--keepalive_timeout", str(KEEP_ALIVE_SECONDS))
+    seconds = {"--keep-alive": KEEP_ALIVE_SECONDS, "--drain": DRAIN_SECONDS}
+    options = {"--port": port, "--workers": workers, **seconds}
+    return tuple(str(part) for option in options.items() for part in option)
 
 
 def variables() -> Mapping[str, str]:
-    """The environment of `litellm`, without secrets and without what differs from place to place.
+    """The environment of the proxy, without secrets and without what differs from place to place.
 
     Returns:
         Values by variable.
@@ -42,9 +44,11 @@ def variables() -> Mapping[str, str]:
         # Without these LiteLLM reads `.env` files, fetches a price list at import, and logs whole requests.
         "LITELLM_MODE": "PRODUCTION",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_LOG": "INFO",
+        "LITELLM_LOG": "WARNING",
         # An API that describes itself, and a page to try it, are for nobody who reaches this port.
         "NO_DOCS": "True",
         "NO_REDOC": "True",
+        # One arena of memory for all threads: nearly all of the work is in one of them ("malloc tunables", glibc).
+        "MALLOC_ARENA_MAX": "1",
         "GRACEFUL_SHUTDOWN_TIMEOUT": str(DRAIN_SECONDS),
     }

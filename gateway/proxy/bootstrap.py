@@ -1,4 +1,4 @@
-"""The first thing that runs in the proxy's container: fetches the bundle, and becomes `litellm`.
+"""The first thing that runs in the proxy's container: fetches the bundle, and becomes its server.
 
     python3 -c "$SOURCE" s3://bucket/<sha256>.zip --port 4000 ...
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> NoReturn:
     """Fetch, check, unpack, and hand the process over.
 
     Args:
-        arguments: The bundle's address, and what `litellm` is started with.
+        arguments: The bundle's address, and what `gateway.proxy.serve` is started with.
     """
     location, *rest = arguments
     folder = Path(tempfile.gettempdir(), "gateway")
@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> NoReturn:
         environment["DATABASE_SSLROOTCERT"] = str(path)
     os.chdir(folder)
     _say("INFO", START_MESSAGE, location)
-    os.execvpe("litellm", ["litellm", "--config", str(folder / "config.yaml"), *rest], environment)  # noqa: S606, S607
+    command = [sys.executable, "-m", "gateway.proxy.serve", "--config", str(folder / "config.yaml"), *rest]
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def fetch(location: str) -> bytes:

@@ -53,6 +53,7 @@ UNITS: Final[Mapping[str, str]] = {
 """Every metric, with CloudWatch's unit for it."""
 
 _MOST_WAITING = 10_000
+_PAUSE_SECONDS = 0.05
 
 
 class LineWriter:
@@ -90,11 +91,21 @@ class LineWriter:
             self._thread = None
 
     def _run(self) -> None:
-        while (line := self._waiting.get()) is not None:
-            lost, self._lost = self._lost, 0
-            text = json.dumps({**line, "lost_lines": lost} if lost else line, separators=(",", ":"), default=str)
-            sys.stdout.write(text + "\n")
+        ended = False
+        while not ended:
+            # A thread that woke for each line would take the interpreter from the event loop each time.
+            taken = [self._waiting.get()]
+            if taken[0] is not None:
+                time.sleep(_PAUSE_SECONDS)
+            while not self._waiting.empty():
+                taken.append(self._waiting.get())
+            ended = None in taken
+            sys.stdout.write("".join(self._text(line) for line in taken if line is not None))
             sys.stdout.flush()
+
+    def _text(self, line: Mapping[str, Any]) -> str:
+        lost, self._lost = self._lost, 0
+        return json.dumps({**line, "lost_lines": lost} if lost else line, separators=(",", ":"), default=str) + "\n"
 
 
 lines = LineWriter()

@@ -12,30 +12,35 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway import server
 from stacks.gateway_bundle import bootstrap_source, build_gateway_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 CONFIG = "model_list: []\n"
 SECRET = "canary-master-key"
-# In litellm's place: tells what it was started with.
-PROGRAM = """#!{python}
-import json, os, sys
-sys.path.insert(0, os.environ["PYTHONPATH"].split(os.pathsep)[0])
-import gateway.proxy.paths
-print(json.dumps({{
-    "arguments": sys.argv[1:],
-    "config": open(sys.argv[2]).read(),
-    "code": gateway.proxy.paths.__file__,
-    "home": os.environ["HOME"],
-    "folder": os.getcwd(),
-}}))
+# In the server's place: tells what it was told to serve.
+GRANIAN = """
+import json, os
+class Granian:
+    def __init__(self, target, **options):
+        import gateway.proxy.serve
+        print(json.dumps({
+            "target": target,
+            "port": options["port"],
+            "config": os.environ["STRANDLINE_GATEWAY_CONFIG"],
+            "code": gateway.proxy.serve.__file__,
+            "home": os.environ["HOME"],
+            "folder": os.getcwd(),
+        }))
+    def serve(self):
+        pass
 """
 
 
@@ -68,15 +73,17 @@ def bucket(objects: Mapping[str, bytes]) -> Iterator[str]:
 
 def start(tmp_path: Path, endpoint: str, location: str) -> subprocess.CompletedProcess[str]:
     """Starts the bootstrap as its container does."""
-    programs = tmp_path / "bin"
-    programs.mkdir(exist_ok=True)
-    litellm = programs / "litellm"
-    litellm.write_text(PROGRAM.format(python=sys.executable))
-    litellm.chmod(0o755)
+    packages = tmp_path / "packages"
+    granian = packages / "granian"
+    granian.mkdir(parents=True, exist_ok=True)
+    (granian / "__init__.py").write_text(GRANIAN)
+    (granian / "constants.py").write_text("class Interfaces:\n    ASGI = 'asgi'\n")
+    (granian / "http.py").write_text("def HTTP1Settings(**_): ...\n")
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     environment = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(packages),
         "TMPDIR": str(scratch),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "us-east-1",
@@ -85,7 +92,7 @@ def start(tmp_path: Path, endpoint: str, location: str) -> subprocess.CompletedP
         "AWS_SECRET_ACCESS_KEY": "testing",
         "LITELLM_MASTER_KEY": SECRET,
     }
-    command = [sys.executable, "-c", bootstrap_source(), location, "--port", "4000"]
+    command = [sys.executable, "-c", bootstrap_source(), location, *server.arguments(4000)]
     return subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
@@ -123,7 +130,7 @@ def test_the_bootstrap_fits_a_container_definition() -> None:
     assert len(bootstrap_source()) < 8 * 1024
 
 
-def test_the_bootstrap_becomes_litellm_with_our_configuration_and_code(tmp_path: Path) -> None:
+def test_the_bootstrap_becomes_the_server_of_our_configuration_and_code(tmp_path: Path) -> None:
     bundle = build_gateway_bundle(CONFIG)
     key = f"/assets/{bundle.sha256}.zip"
 
@@ -133,8 +140,9 @@ def test_the_bootstrap_becomes_litellm_with_our_configuration_and_code(tmp_path:
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
     folder = tmp_path / "scratch" / "gateway"
-    assert seen["arguments"] == ["--config", str(folder / "config.yaml"), "--port", "4000"]
-    assert seen["config"] == CONFIG
+    assert (seen["target"], seen["port"]) == ("gateway.proxy.application:app", 4000)
+    assert Path(seen["config"]) == folder / "config.yaml"
+    assert Path(seen["config"]).read_text() == CONFIG
     assert seen["code"].startswith(str(folder))
     assert (seen["home"], seen["folder"]) == (str(tmp_path / "scratch"), str(folder))
     assert [line["message"] for line in told(result)] == ["gateway task starts"]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from stacks.constructs.migration import program_of_migration
-from tests.support.litellm_proxy import proxy_program
+from tests.support.litellm_proxy import proxy_python
 from tests.support.servers import new_database, program
 
 ADMINISTRATOR, PASSWORD = "administrator", "canary-pass/word"
@@ -70,7 +70,7 @@ def migrate(place, folder: Path, **variables):
         "LITELLM_MODE": "PRODUCTION",
         **variables,
     }
-    command = [str(proxy_program().parent / "python"), "-c", program_of_migration()]
+    command = [str(proxy_python()), "-c", program_of_migration()]
     return subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )

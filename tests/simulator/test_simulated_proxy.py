@@ -18,7 +18,7 @@ from tests.simulator.conftest import (
     strangers,
     write_project,
 )
-from tests.support.litellm_proxy import MASTER_KEY, proxy_program
+from tests.support.litellm_proxy import MASTER_KEY, proxy_python
 
 TEXT = "High water is at 06:12, low water at 12:30."
 SCHEMA = {
@@ -382,7 +382,7 @@ async def ask():
 uvloop.new_event_loop().run_until_complete(ask())
 """
     sockets = tmp_path / "sockets"
-    python = proxy_program().parent / "python"
+    python = proxy_python()
     done = subprocess.run([python, "-c", code], env=audited(sockets), capture_output=True, text=True, check=False)
 
     assert done.returncode != 0

@@ -1,4 +1,4 @@
-"""The real LiteLLM proxy, of the version that the gateway runs, as a process on a loopback port."""
+"""The real LiteLLM proxy, of the version that the gateway runs and served as there, as a process on a loopback port."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from gateway import server
 from strandline.toolchain import ensure_virtual_environment
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,9 +22,9 @@ HOME = Path(os.environ.get("STRANDLINE_HOME") or REPOSITORY / ".strandline")
 START_SECONDS = 120
 
 
-def proxy_program() -> Path:
-    """The proxy's program; built at first use, which takes a minute."""
-    return ensure_virtual_environment("gateway", _LOCK, HOME) / "bin" / "litellm"
+def proxy_python() -> Path:
+    """The Python that has LiteLLM; its environment is built at first use, which takes a minute."""
+    return ensure_virtual_environment("gateway", _LOCK, HOME) / "bin" / "python"
 
 
 @contextmanager
@@ -43,7 +44,8 @@ def litellm_proxy(config: Path, **variables: str):
         **variables,
     }
     log = config.parent / "log"
-    command = [str(proxy_program()), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(proxy_python()), "-m", "gateway.proxy.serve", "--config", str(config), "--host", "127.0.0.1"]
+    command += server.arguments(port)
     with log.open("w") as output:
         process = subprocess.Popen(command, env=environment, cwd=config.parent, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"

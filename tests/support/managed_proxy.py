@@ -9,7 +9,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.support.litellm_proxy import HOME, REPOSITORY, litellm_proxy, proxy_program
+from tests.support.litellm_proxy import HOME, REPOSITORY, litellm_proxy, proxy_python
 from tests.support.prisma import ensure_prisma
 from tests.support.servers import new_database, redis_server
 
@@ -28,7 +28,7 @@ def managed_proxy(config: Path, *, redis: bool = False, **variables: str):
 
 def database_variables() -> dict[str, str]:
     """What a proxy is told so that it has a database; each call makes another one."""
-    python = proxy_program().parent / "python"
+    python = proxy_python()
     prisma = ensure_prisma(python, HOME)
     migrations = next(python.parents[1].glob("lib/*/site-packages/litellm_proxy_extras/migrations"))
     return {

@@ -1,0 +1,22 @@
+"""The proxy as an ASGI application, for a server of our own: `litellm` does all of its set-up but for its server's."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from litellm.proxy.proxy_cli import run_server
+
+from gateway.proxy.serve import CONFIG
+
+run_server.main(["--config", os.environ[CONFIG], "--skip_server_startup"], standalone_mode=False)
+
+from litellm.proxy.proxy_server import app  # noqa: E402 - it reads what the set-up leaves in the environment
+
+__all__ = ["app"]
+
+# LiteLLM's modules are a million objects that never go: each full collection would look at them all, and every request
+# wait for it, a tenth of a second and more. Young objects are looked at in larger lots: a request makes thousands.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
