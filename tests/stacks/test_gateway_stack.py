@@ -55,7 +55,7 @@ def test_as_many_tasks_run_as_the_environment_says(assembly: Assembly, stage: st
 def test_a_task_has_one_worker(assembly: Assembly, stack: str) -> None:
     command = container_of(assembly, stack)["Command"]
 
-    assert command[command.index("--num_workers") + 1] == "1"
+    assert command[command.index("--workers") + 1] == "1"
 
 
 def test_the_image_that_is_pinned_is_the_version_that_the_requirements_name() -> None:
@@ -127,7 +127,7 @@ def test_litellm_is_told_to_fetch_load_and_log_nothing_it_should_not(assembly: A
 
     assert variables["LITELLM_MODE"] == "PRODUCTION"
     assert variables["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
-    assert variables["LITELLM_LOG"] == "INFO"
+    assert variables["LITELLM_LOG"] == "WARNING"
     assert variables["NO_DOCS"] == variables["NO_REDOC"] == "True"
 
 
@@ -192,7 +192,7 @@ def test_tasks_are_spread_over_the_zones_and_stay_so(assembly: Assembly, stack: 
 def test_limits_widen_from_the_task_to_the_client(assembly: Assembly, balanced: str) -> None:
     definition = container_of(assembly, balanced)
     variables = variables_of(definition)
-    keep_alive = int(definition["Command"][definition["Command"].index("--keepalive_timeout") + 1])
+    keep_alive = int(definition["Command"][definition["Command"].index("--keep-alive") + 1])
     (group,) = properties(assembly, balanced, GROUP).values()
     (balancer,) = properties(assembly, balanced, BALANCER).values()
 
