@@ -37,7 +37,7 @@ test-servers: ## what the tests run for real: PostgreSQL and Redis (installed wi
 	@tests/support/services.sh
 
 test: setup test-servers ## all tests, the end-to-end ones included
-	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 30
 
 test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)
 	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py

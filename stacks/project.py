@@ -46,6 +46,10 @@ class Inputs:
     home: Path
 
 
+GATEWAY = "gateway"
+"""The gateway among the users of a secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """What the user wrote.
@@ -95,12 +99,26 @@ class Project:
 
     def secret_variables(self, environment: Environment) -> list[str]:
         """The distinct variables whose secrets people set in the environment, sorted."""
-        agents = self.agents_of(environment)
-        names = {name for agent in agents for name in secret_names_in(agent.blueprint, environment)}
+        return sorted(self.secret_users(environment))
+
+    def secret_users(self, environment: Environment) -> dict[str, list[str]]:
+        """Who names each of those variables: ids of agents, and `gateway`.
+
+        Args:
+            environment: The environment.
+
+        Returns:
+            Users by variable.
+        """
+        users: dict[str, list[str]] = {}
+        for agent in self.agents_of(environment):
+            for name in secret_names_in(agent.blueprint, environment):
+                users.setdefault(name, []).append(agent.blueprint.id)
         # In simulation the gateway calls no provider.
         if self.gateway and environment.execution_mode != "simulation":
-            names.update(self.gateway.secret_names)
-        return sorted(names)
+            for name in self.gateway.secret_names:
+                users.setdefault(name, []).append(GATEWAY)
+        return users
 
     def _unkept(self, environment: Environment, agents: Sequence[LoadedBlueprint]) -> list[Problem]:
         """What `gateway.yaml` promises and the environment cannot keep."""

@@ -14,7 +14,6 @@ import typer
 from agent_runtime.errors import InputError
 from strandline.commands.deploy import Deployment, prepare
 from strandline.commands.invoke import ask_and_print
-from strandline.commands.secrets import put_value
 from strandline.console import stderr, stdout
 from strandline.inventory import take_inventory
 from strandline.invocation import new_session_id
@@ -44,6 +43,8 @@ def demo(
     times: dict[str, float] = {}
     key = _provider_key(model) if model else None
     environments, blueprints = _with_model(model, key) if model and key else (ENVIRONMENTS, BLUEPRINTS)
+    from strandline.secret_values import put_value
+
     with _timed(times, "local cloud"):
         target = prepare("local", environments)
     with _timed(times, "cdk synth, bootstrap and deploy"):

@@ -10,7 +10,6 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.cdk_cli import run_cdk
-from strandline.commands.secrets import missing_values
 from strandline.console import stderr
 from strandline.local_cloud import LocalCloud, default_home
 from strandline.targets import (
@@ -92,7 +91,7 @@ class Deployment:
             InputError: A blueprint is wrong, or secrets have no value yet; says which and how to set them.
             DeploymentError: CloudFormation refuses.
         """
-        variables = self._validate()
+        users = self._validate()
         self.synthesise()
         if self._target.is_local:
             self._bootstrap()
@@ -102,7 +101,7 @@ class Deployment:
                 raise typer.Abort
         self._cdk(["deploy", f"{self._stage}/Secrets", "--exclusively", *_APPROVED], "Deploying the secrets")
         before_agents()
-        self._require_values(variables)
+        self._require_values(users)
         self._cdk(["deploy", f"{self._stage}/*", "--concurrency", "4", *_APPROVED], f"Deploying {self._stage}")
 
     def synthesise(self) -> None:
@@ -116,10 +115,10 @@ class Deployment:
         arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self._assembly), *inputs]
         self._run(arguments, f"Synthesising {self._stage}")
 
-    def _validate(self) -> list[str]:
+    def _validate(self) -> dict[str, list[str]]:
         from stacks.project import load_project
 
-        return load_project(self._blueprints).secret_variables(self._target.environment)
+        return load_project(self._blueprints).secret_users(self._target.environment)
 
     def _bootstrap(self) -> None:
         environment = self._target.environment
@@ -130,8 +129,11 @@ class Deployment:
             place = f"aws://{environment.account}/{environment.region}"
             self._cdk(["bootstrap", place], "Bootstrapping the local account")
 
-    def _require_values(self, variables: list[str]) -> None:
-        missing = missing_values(self._target, variables)
+    def _require_values(self, users: dict[str, list[str]]) -> None:
+        from strandline.secret_inventory import take_secrets
+
+        reports = take_secrets(self._target, users)
+        missing = [report.variable for report in reports if report.users and report.state != "set"]
         if missing:
             name = self._target.environment.name
             commands = "\n".join(f"  strandline secrets set {variable} --env {name}" for variable in missing)

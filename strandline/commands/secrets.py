@@ -1,21 +1,36 @@
-"""`strandline secrets`: values go from standard input or an unseen prompt to Secrets Manager, and nowhere else."""
+"""`strandline secrets`: what secrets an environment has; values go in by standard input, prompt or file, never out."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.console import stderr
-from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, Target, open_target
+from agent_runtime.errors import InputError
+from strandline.console import stderr, stdout
+from strandline.targets import (
+    BLUEPRINTS,
+    ENVIRONMENTS,
+    BlueprintsOption,
+    EnvironmentOption,
+    EnvironmentsOption,
+    JsonOption,
+    Target,
+    open_target,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from strandline.secret_inventory import SecretReport
 
 app = typer.Typer(no_args_is_help=True, help="The environment's secrets.")
 
-_PLACEHOLDERS = {"changeme", "change-me", "todo", "secret", "your-api-key", "xxx", "none", "null"}
-# Secrets Manager's quota for a secret's value.
-_MAXIMUM_BYTES = 65_536
+_SHORT_VERSION = 8
 
 
 @app.callback()
@@ -31,6 +46,8 @@ def set_value(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Set a secret's value, read from standard input or from a prompt that shows nothing."""
+    from strandline.secret_values import check_value, put_value
+
     if context.args:
         raise InputError(
             "A value on the command line stays in the shell's history and shows in the list of processes: "
@@ -42,91 +59,145 @@ def set_value(
     stderr.print(f"[green]set:[/] {name} in {env}")
 
 
-def check_value(name: str, value: str) -> str:
-    """Trims a value and refuses what cannot be a key.
+@app.command("list")
+def list_secrets(
+    env: EnvironmentOption,
+    as_json: JsonOption = False,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """List every secret: who uses it, whether it has a value, version, age and last use; never the value."""
+    reports = _take(open_target(env, environments), blueprints)
+    if as_json:
+        stdout.print_json(json.dumps({"environment": env, "secrets": [_as_dict(report) for report in reports]}))
+    else:
+        stdout.print(_table(reports))
 
-    Args:
-        name: Name of the variable.
-        value: What the person gave.
 
-    Returns:
-        The value to store.
+@app.command()
+def check(
+    env: EnvironmentOption,
+    as_json: JsonOption = False,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """Tell which secrets keep a deployment or an agent from working; ends with 1 when there are any."""
+    reports = _take(open_target(env, environments), blueprints)
+    faults = {report.variable: fault for report in reports if (fault := _fault(report, env))}
+    if as_json:
+        stdout.print_json(json.dumps({"environment": env, "faults": faults}))
+    else:
+        for fault in faults.values():
+            stderr.print(fault, markup=False, highlight=False)
+        if not faults:
+            stderr.print(f"[green]good:[/] every secret of {env} has a value")
+    if faults:
+        raise typer.Exit(1)
 
-    Raises:
-        InputError: The value is empty, a placeholder, quoted, or holds what no HTTP header can; it is not quoted in
-            the message.
-    """
-    trimmed = value.strip()
-    if not trimmed:
-        raise InputError(f"The value of {name} is empty: nothing was changed.")
-    if trimmed.lower() in _PLACEHOLDERS:
-        raise InputError(f"The value of {name} is a placeholder: nothing was changed.")
-    if trimmed[0] == trimmed[-1] and trimmed[0] in "'\"":
-        raise InputError(f"The value of {name} stands in quotes, which would become part of it: leave them out.")
-    if any(not " " <= character <= "~" for character in trimmed):
-        raise InputError(
-            f"The value of {name} has a line break or a character outside ASCII inside: nothing was changed."
+
+@app.command("import")
+def import_values(
+    env: EnvironmentOption,
+    from_dotenv: Annotated[Path | None, typer.Option(help="A file of lines NAME=value.")] = None,
+    from_env: Annotated[bool, typer.Option("--from-env", help="Take them from this process's environment.")] = False,
+    replace: Annotated[bool, typer.Option(help="Set those too that have a value already.")] = False,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """Set the values of the secrets that the environment's blueprints name, as far as a source has them."""
+    from strandline.secret_values import check_value, put_value
+
+    if (from_dotenv is None) is not from_env:
+        raise InputError("Name one source: --from-dotenv FILE, or --from-env.")
+    target = open_target(env, environments)
+    values = _read_dotenv(from_dotenv) if from_dotenv else dict(os.environ)
+    named = [report for report in _take(target, blueprints) if report.users]
+    wanted = [report.variable for report in named if report.variable in values and (replace or report.state != "set")]
+    # All of them are looked at before one is written.
+    checked = {variable: check_value(variable, values[variable]) for variable in wanted}
+    for variable, value in checked.items():
+        put_value(target, variable, value)
+        stderr.print(f"[green]set:[/] {variable} in {env}")
+    kept = [report.variable for report in named if report.variable in values and report.variable not in checked]
+    if kept:
+        stderr.print(f"kept, because they have a value (--replace): {', '.join(kept)}")
+    absent = [report.variable for report in named if report.variable not in values and report.state != "set"]
+    if absent:
+        stderr.print(f"still without a value: {', '.join(absent)}")
+
+
+def _take(target: Target, blueprints: Path) -> list[SecretReport]:
+    from stacks.project import load_project
+    from strandline.secret_inventory import take_secrets
+
+    return take_secrets(target, load_project(blueprints).secret_users(target.environment))
+
+
+def _fault(report: SecretReport, env: str) -> str | None:
+    if report.users and report.state == "missing":
+        return (
+            f"{report.variable} ({', '.join(report.users)}): {env} has no secret {report.secret} yet: "
+            f"strandline deploy --env {env}"
         )
-    if len(trimmed) > _MAXIMUM_BYTES:
-        raise InputError(f"The value of {name} is longer than Secrets Manager's {_MAXIMUM_BYTES} bytes.")
-    return trimmed
+    if report.users and report.state == "empty":
+        return f"{report.variable} ({', '.join(report.users)}) has no value: " + _set_command(report, env)
+    if report.users and report.state == "deleted":
+        return (
+            f"{report.variable} ({', '.join(report.users)}): {report.secret} is marked for deletion: "
+            f"aws secretsmanager restore-secret --secret-id {report.secret}"
+        )
+    return None
 
 
-def put_value(target: Target, name: str, value: str) -> None:
-    """Writes a new version of a secret.
-
-    Args:
-        target: The environment.
-        name: Name of the variable.
-        value: The checked value.
-
-    Raises:
-        InputError: The environment has no such secret.
-        EnvironmentFault: Secrets Manager refuses.
-    """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from stacks.names import secret_name
-
-    secret = secret_name(target.environment, name)
-    try:
-        target.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=value)
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        if code == "ResourceNotFoundException":
-            raise InputError(
-                f"{target.environment.name} has no secret {secret}. Does a blueprint name {name}? "
-                f"Secrets are created by `cdk deploy '{target.environment.stage_id}/Secrets'`."
-            ) from None
-        raise EnvironmentFault(f"Secrets Manager refuses {secret} ({code}).") from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"Secrets Manager cannot be reached ({type(error).__name__}).") from None
+def _set_command(report: SecretReport, env: str) -> str:
+    return f"strandline secrets set {report.variable} --env {env}"
 
 
-def missing_values(target: Target, variables: list[str]) -> list[str]:
-    """Lists the variables whose secrets have no value yet.
+def _as_dict(report: SecretReport) -> dict[str, Any]:
+    import datetime as dt
 
-    Args:
-        target: The environment.
-        variables: Names of variables.
+    return {
+        "variable": report.variable,
+        "secret": report.secret,
+        "users": list(report.users),
+        "state": report.state,
+        "version": report.version,
+        "set_at": report.set_at.astimezone(dt.UTC).isoformat() if report.set_at else None,
+        "age_days": report.age_days(dt.datetime.now(dt.UTC)),
+        "last_used": report.last_used.isoformat() if report.last_used else None,
+        "stages": dict(report.stages or {}),
+    }
 
-    Returns:
-        Those without a value, in the same order.
-    """
-    from stacks.names import secret_name
 
-    client = target.client("secretsmanager")
-    missing = []
-    for variable in variables:
-        try:
-            versions = client.describe_secret(SecretId=secret_name(target.environment, variable)).get(
-                "VersionIdsToStages", {}
-            )
-        except client.exceptions.ResourceNotFoundException:
-            versions = {}
-        if not any("AWSCURRENT" in stages for stages in versions.values()):
-            missing.append(variable)
-    return missing
+def _table(reports: list[SecretReport]) -> Table:
+    import datetime as dt
+
+    from rich.table import Table
+
+    now = dt.datetime.now(dt.UTC)
+    table = Table(pad_edge=False)
+    for column in ("variable", "used by", "value", "version", "age, days", "last used"):
+        table.add_column(column, justify="right" if column.startswith("age") else "left", overflow="fold")
+    for report in reports:
+        age = report.age_days(now)
+        table.add_row(
+            report.variable,
+            ", ".join(report.users) or "-",
+            report.state,
+            report.version[:_SHORT_VERSION] if report.version else "-",
+            "-" if age is None else str(age),
+            report.last_used.isoformat() if report.last_used else "-",
+        )
+    return table
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file.")
+    # A value may hold a dollar sign; nothing in it is another variable's.
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
 
 
 def _read_value(name: str) -> str:

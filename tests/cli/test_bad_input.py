@@ -200,7 +200,7 @@ def test_no_node_is_said(folder, program):
 
 def test_refused_secret_is_not_repeated(folder):
     from agent_runtime.errors import InputError
-    from strandline.commands.secrets import check_value
+    from strandline.secret_values import check_value
 
     for value in ("", "  \n", "changeme", "'quoted-value'", "two\nlines-of-value", "schlüssel-value"):
         with pytest.raises(InputError) as caught:

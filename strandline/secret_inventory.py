@@ -1,0 +1,109 @@
+"""The environment's secrets as Secrets Manager tells of them: never a value."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent_runtime.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from strandline.targets import Target
+
+CURRENT = "AWSCURRENT"
+State = Literal["set", "empty", "missing", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReport:
+    """One secret.
+
+    Attributes:
+        variable: Its name in the blueprints.
+        secret: Its name in Secrets Manager.
+        users: Ids of the agents that name it, and `gateway`; nobody where it is left over, or made by a deployment.
+        state: empty while it has no value, missing before it is deployed, deleted while AWS keeps it for recovery.
+        version: Id of the version AWSCURRENT.
+        set_at: When that version was made.
+        last_used: The day on which a value was last read, as AWS tells it; days in UTC.
+        stages: Id of the version by every other staging label, such as AWSPREVIOUS.
+    """
+
+    variable: str
+    secret: str
+    users: tuple[str, ...]
+    state: State
+    version: str | None = None
+    set_at: dt.datetime | None = None
+    last_used: dt.date | None = None
+    stages: Mapping[str, str] | None = None
+
+    def age_days(self, now: dt.datetime) -> int | None:
+        """Whole days since the value was set; nothing without a value."""
+        return None if self.set_at is None else (now - self.set_at).days
+
+
+def take_secrets(target: Target, users: Mapping[str, Sequence[str]]) -> list[SecretReport]:
+    """Asks Secrets Manager for every secret of the environment, and for those that its blueprints name besides.
+
+    Args:
+        target: The environment.
+        users: Who names each variable.
+
+    Returns:
+        A report for each, by variable.
+
+    Raises:
+        EnvironmentFault: Secrets Manager refuses, or cannot be reached.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from stacks.names import secret_name, secret_prefix
+
+    prefix = secret_prefix(target.environment)
+    client = target.client("secretsmanager")
+    try:
+        pages = client.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": "name", "Values": [prefix]}], IncludePlannedDeletion=True
+        )
+        found = {secret["Name"].removeprefix(prefix): secret for page in pages for secret in page["SecretList"]}
+        # The filter takes names that hold the prefix anywhere.
+        found = {variable: secret for variable, secret in found.items() if secret["Name"] == prefix + variable}
+        reports = [_report(client, variable, secret, users) for variable, secret in found.items()]
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "unknown")
+        raise EnvironmentFault(f"Secrets Manager does not list the secrets of {prefix} ({code}).") from None
+    except BotoCoreError as error:
+        raise EnvironmentFault(f"Secrets Manager cannot be reached ({type(error).__name__}).") from None
+    reports += [
+        SecretReport(variable, secret_name(target.environment, variable), tuple(named_by), "missing")
+        for variable, named_by in users.items()
+        if variable not in found
+    ]
+    return sorted(reports, key=lambda report: report.variable)
+
+
+def _report(client: Any, variable: str, secret: Mapping[str, Any], users: Mapping[str, Sequence[str]]) -> SecretReport:
+    name, named_by = secret["Name"], tuple(users.get(variable, ()))
+    if secret.get("DeletedDate"):
+        return SecretReport(variable, name, named_by, "deleted")
+    versions = [
+        version
+        for page in client.get_paginator("list_secret_version_ids").paginate(SecretId=name)
+        for version in page["Versions"]
+    ]
+    by_stage = {stage: version for version in versions for stage in version.get("VersionStages", ())}
+    used = secret.get("LastAccessedDate")
+    current = by_stage.pop(CURRENT, None)
+    return SecretReport(
+        variable,
+        name,
+        named_by,
+        "set" if current else "empty",
+        version=current["VersionId"] if current else None,
+        set_at=current.get("CreatedDate") if current else None,
+        last_used=used.astimezone(dt.UTC).date() if used else None,
+        stages={stage: version["VersionId"] for stage, version in by_stage.items()},
+    )
