@@ -89,11 +89,8 @@ def _report(client: Any, variable: str, secret: Mapping[str, Any], users: Mappin
     name, named_by = secret["Name"], tuple(users.get(variable, ()))
     if secret.get("DeletedDate"):
         return SecretReport(variable, name, named_by, "deleted")
-    versions = [
-        version
-        for page in client.get_paginator("list_secret_version_ids").paginate(SecretId=name)
-        for version in page["Versions"]
-    ]
+    # Those with a staging label only: one label is on one version, and there are twenty labels at most.
+    versions = client.list_secret_version_ids(SecretId=name, MaxResults=100)["Versions"]
     by_stage = {stage: version for version in versions for stage in version.get("VersionStages", ())}
     used = secret.get("LastAccessedDate")
     current = by_stage.pop(CURRENT, None)
