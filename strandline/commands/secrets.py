@@ -88,7 +88,7 @@ def check(
         stdout.print_json(json.dumps({"environment": env, "faults": faults}))
     else:
         for fault in faults.values():
-            stderr.print(fault, markup=False, highlight=False)
+            stderr.print(fault, markup=False, highlight=False, soft_wrap=True)
         if not faults:
             stderr.print(f"[green]good:[/] every secret of {env} has a value")
     if faults:

@@ -119,6 +119,8 @@ class SecretVersions:
     def promote(self, version: str) -> Labels:
         """Makes the staged version the current one; the current one becomes AWSPREVIOUS.
 
+        It stays staged as well until `discard`: whoever goes on after a crash sees that something is left to do.
+
         Args:
             version: The version that was verified.
 
@@ -131,16 +133,18 @@ class SecretVersions:
             EnvironmentFault: Secrets Manager refuses, or cannot be reached.
         """
         labels = self.labels()
-        if labels.current != version:
-            if labels.pending != version:
-                raise RotationConflict(f"Version {version} of {self.secret} is not staged: nothing was changed.")
-            # One call moves the label, and Secrets Manager moves AWSPREVIOUS with it.
-            self._move(CURRENT, to=version, away_from=labels.current)
-        self.discard(version)
+        if labels.current == version:
+            return labels
+        if labels.pending != version:
+            raise RotationConflict(f"Version {version} of {self.secret} is not staged: nothing was changed.")
+        # One call moves the label, and Secrets Manager moves AWSPREVIOUS with it.
+        self._move(CURRENT, to=version, away_from=labels.current)
         return self.labels()
 
     def discard(self, version: str) -> None:
-        """Takes AWSPENDING from a version; one that has no other label is forgotten by Secrets Manager.
+        """Takes AWSPENDING from a version: the end of a rotation, or of one that is given up.
+
+        Secrets Manager forgets a version without a label.
 
         Args:
             version: The version; nothing happens where it is not staged.
@@ -171,6 +175,8 @@ class SecretVersions:
             return labels
         if labels.previous is None:
             raise InputError(f"{self.secret} has no version before the current one: there is nothing to go back to.")
+        # Before anything else: what is staged, the next rotation would promote.
+        self.discard(version)
         self._move(CURRENT, to=labels.previous, away_from=version)
         return self.labels()
 

@@ -46,6 +46,8 @@ class Client(threading.Thread):
         with httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS) as http:
             while not self.stopping.is_set():
                 self.ask(http, f"{self.name} {self.complete} {WORDS}")
+                # Requests at all times, and time for the deployment on the same machine.
+                self.stopping.wait(0.25)
 
     def ask(self, http: httpx.Client, text: str) -> None:
         try:

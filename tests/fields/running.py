@@ -24,6 +24,7 @@ from agent_runtime.bundle import build_bundle
 from agent_runtime.errors import StrandlineError
 from agent_runtime.server import build_app, build_service
 from agent_runtime.settings import RuntimeSettings
+from agent_runtime.telemetry import metrics
 from agent_runtime.tools import build_toolbox
 from tests.fields.site import REGION
 from tests.providers.conftest import close
@@ -108,6 +109,8 @@ def _prepared(site: Site, variables: dict[str, str]) -> Iterator[tuple[io.String
         patch.setattr(trace, "_TRACER_PROVIDER", None)
         patch.setattr(trace._TRACER_PROVIDER_SET_ONCE, "_done", False)
         patch.setattr("strands.telemetry.tracer._tracer_instance", None)
+        # It keeps the first tracer that it finds.
+        patch.setattr("mcp.shared._otel._tracer", trace.ProxyTracer("mcp-python-sdk"))
         level = logger.level
         logger.addHandler(log)
         try:
@@ -115,6 +118,7 @@ def _prepared(site: Site, variables: dict[str, str]) -> Iterator[tuple[io.String
         finally:
             logger.removeHandler(log)
             logger.setLevel(level)
+            metrics.configure(None)
 
 
 class _Session(boto3.session.Session):

@@ -109,6 +109,15 @@ class Rotating(RuleBasedStateMachine):
         if pending := self.versions.labels().pending:
             self.do(crash, lambda: self.versions.discard(pending))
 
+    @precondition(lambda self: self.versions.labels().pending)
+    @rule()
+    def what_is_left_of_a_crash_can_be_ended(self):
+        pending = self.versions.labels().pending
+        if pending in self.verified:
+            self.versions.promote(pending)
+        self.versions.discard(pending)
+        assert self.versions.labels().pending is None
+
     @precondition(lambda self: self.versions.labels().previous)
     @rule(crash=CRASHES)
     def roll_back(self, crash):
@@ -153,7 +162,9 @@ def test_a_promoted_version_is_current_and_the_old_one_previous(versions):
     assert versions.read(old) == FIRST
     assert versions.labels() == Labels(current=old, pending=new)
 
-    assert versions.promote(new) == Labels(current=new, previous=old)
+    assert versions.promote(new) == Labels(current=new, pending=new, previous=old)
+    versions.discard(new)
+    assert versions.labels() == Labels(current=new, previous=old)
     assert versions.read(new) == "canary-second-key"
 
     assert versions.roll_back(new) == Labels(current=old, previous=new)
