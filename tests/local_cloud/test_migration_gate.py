@@ -74,7 +74,8 @@ def deployed(aws, ledger):
     aws.s3.put_object(Bucket="functions", Key="functions.zip", Body=archive_of_functions())
     done = aws.deploy("gated", gated("first", appending(ledger)))
     assert done.status == "CREATE_COMPLETE", done.reasons
-    return done.outputs
+    yield done.outputs
+    aws.remove("gated")
 
 
 def serving(outputs):

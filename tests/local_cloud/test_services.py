@@ -20,7 +20,9 @@ from tests.local_cloud.templates import service
 def web(aws):
     deployed = aws.deploy("web", service(count=2))
     assert deployed.status == "CREATE_COMPLETE", deployed.reasons
-    return deployed.outputs
+    yield deployed.outputs
+    # Its tasks are looked after twice a second, by a program each time.
+    aws.remove("web")
 
 
 def url(outputs, path="/x"):
