@@ -47,7 +47,7 @@ class EnvironmentStage(cdk.Stage):
         )
         self._environment = environment
         self._project = project
-        self._artefacts = Artefacts(project.folder, HOST if environment.name == "local" else AGENTCORE, home)
+        self._artefacts = Artefacts(project.folder, HOST if environment.is_emulated else AGENTCORE, home)
         agents = project.agents_of(environment)
         # Synth asks AWS nothing: a VPC would look up its zones.
         self.node.set_context(

@@ -53,7 +53,7 @@ def prepare(env: str, environments: Path) -> Target:
         InputError: There is no such environment.
         EnvironmentFault: The local cloud cannot start, or there are no credentials.
     """
-    if find_environment(env, environments).name == "local":
+    if find_environment(env, environments).is_emulated:
         cloud = LocalCloud()
         if not cloud.running():
             with stderr.status("Starting the local cloud") as status:
@@ -147,7 +147,7 @@ class Deployment:
 
     def _run(self, arguments: list[str], title: str, *, show: bool = False) -> None:
         log = self._home / "logs" / f"cdk-{arguments[0]}-{self._target.environment.name}.log"
-        run_cdk(arguments, self._target.variables, title=title, log=log)
+        run_cdk([*arguments, *self._target.cdk_options], self._target.variables, title=title, log=log)
         if show:
             stderr.print(log.read_text(), markup=False, highlight=False)
 
