@@ -44,6 +44,7 @@ def with_profile(environments: str, profile: str) -> str:
     document = yaml.safe_load(environments)
     kept = {name: settings for name, settings in document["environments"].items() if name != ON_THIS_MACHINE}
     for settings in kept.values():
+        settings["releases"] = "working-tree"
         settings["gateway"] = {**settings.get("gateway", {}), "profile": profile}
         if profile == "stateless":
             settings["gateway"].pop("database", None)

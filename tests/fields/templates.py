@@ -36,7 +36,7 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
     """
     import aws_cdk as cdk
 
-    from stacks.agent_stack import AgentStack, Surroundings
+    from stacks.agent_stack import AgentStack, Payload, Surroundings
     from stacks.synthesis import create_app
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,7 +50,7 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
             "Agent",
             environment=environment,
             agent=agent,
-            artefact=_artefact(agent, folder),
+            payload=Payload(build_bundle(agent), _artefact(agent, folder)),
             surroundings=Surroundings(
                 "http://gateway.example.com:4000", ["subnet-1"], ["sg-1"], gateway_keys="arn:aws:lambda:keys"
             ),
