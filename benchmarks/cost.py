@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.cost_page import AGENTS, PROFILES, TARGETS, Row, write_page
-from benchmarks.pricing import Bill, Prices
 from benchmarks.table import Report
+from strandline.pricing import Bill, Prices
 from strandline.toolchain import node_bin
 
 if TYPE_CHECKING:

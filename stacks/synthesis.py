@@ -70,7 +70,7 @@ def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None, schemas:
     agents = [agent for environment in built for agent in project.agents_of(environment)]
     if problems := find_import_faults(agents, inputs.blueprints, inputs.home):
         raise InputError(*problems)
-    releases = ReleaseFolder.beside(inputs.environments)
+    releases = ReleaseFolder(inputs.releases) if inputs.releases else ReleaseFolder.beside(inputs.environments)
     for environment in chosen:
         deployed = released_project(project, environment, releases)
         _say_what_is_left_out(project, deployed, environment, releases)

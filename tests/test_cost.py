@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.cost import PAGE, merge, price_assembly, verdicts, write_project
 from benchmarks.cost_page import PROFILES, write_page
-from benchmarks.pricing import Bill, Prices, UnknownCost
+from strandline.pricing import Bill, Prices, UnknownCost
 from benchmarks.table import RESULTS
 from tests.stacks.projects import synthesise
 
