@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from agent_runtime.errors import InputError, StrandlineError
-from strandline.commands import compare, demo, deploy, gateway, invoke, rotate, schema, secrets, status, validate
+from strandline.commands import (
+    compare,
+    demo,
+    deploy,
+    gateway,
+    invoke,
+    promote,
+    rotate,
+    schema,
+    secrets,
+    status,
+    validate,
+)
 from strandline.console import stderr
 from strandline.local_cloud import commands as local
 
@@ -30,6 +42,7 @@ app.command("invoke")(invoke.invoke)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("promote")(promote.promote)
 app.command("rotate")(rotate.rotate)
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(gateway.app, name="gateway")

@@ -46,7 +46,7 @@ class RecordedChecks(StrictModel):
     """What the checks of a release said where it came from."""
 
     passed: bool = Field(description="Whether they passed.")
-    at: Moment = Field(description="When they ran.")
+    at: str = Field(min_length=1, max_length=64, description="When they ran.")
     cases: int = Field(ge=0, description="How many cases there were.")
     digest: Hash = Field(description="SHA-256 of the whole record.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
 from gateway.compile import compile_config
 from gateway.image import read_image_lock
+from gateway.scenarios import compile_scenarios
 from gateway.settings import GatewaySettings
 from stacks.gateway_bundle import build_gateway_bundle
 from stacks.gateway_target import gateway_target
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 
     from agent_runtime.destination import Destination
     from agent_runtime.yaml_nodes import Document
+    from gateway.scenario_schema import Scenario
     from stacks.environments import Environment
     from stacks.project import Project
     from stacks.releases.lock import ReleasedAgent, ReleaseLock
     from stacks.releases.store import ReleaseFolder
 
+_NOTHING: Mapping[str, Scenario] = {}
 _TIMES_LARGER = 16  # a blueprint with its defaults written out
 
 
@@ -181,19 +185,26 @@ def released_agent(name: str, entry: ReleasedAgent, folder: ReleaseFolder, envir
 
 
 def gateway_facts(
-    settings: GatewaySettings, environment: Environment, agents: Iterable[LoadedBlueprint]
+    settings: GatewaySettings,
+    environment: Environment,
+    agents: Iterable[LoadedBlueprint],
+    scenarios: Mapping[str, Scenario] = _NOTHING,
 ) -> GatewayFacts:
-    """Tells what a gateway's settings become in an environment without a simulator.
+    """Tells what a gateway's settings become in an environment.
 
     Args:
         settings: `gateway.yaml`.
         environment: The environment.
         agents: Its agents, each as it is there.
+        scenarios: What a simulator answers by.
 
     Returns:
         The facts, by which a lock pins the gateway.
     """
-    bundle = build_gateway_bundle(compile_config(settings, gateway_target(environment, agents)))
+    agents = list(agents)
+    target = gateway_target(environment, agents)
+    answers = compile_scenarios(scenarios, agents) if target.simulates else {}
+    bundle = build_gateway_bundle(compile_config(settings, target), answers)
     return GatewayFacts(bundle.sha256, read_image_lock().of(managed=environment.gateway.is_managed).name)
 
 

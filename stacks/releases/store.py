@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -82,3 +82,25 @@ class ReleaseFolder:
                 Problem(str(path), 1, 1, "", f"is not what {named_by} names: the hash of its bytes is {found}", mend)
             )
         return content
+
+
+@dataclass(frozen=True, slots=True)
+class PendingReleases(ReleaseFolder):
+    """The folder with what a promotion would put into it.
+
+    Attributes:
+        files: What is not on the disk yet, by hash and kind.
+    """
+
+    files: dict[tuple[str, Kind], bytes] = field(default_factory=dict)
+
+    def add(self, content: bytes, kind: Kind) -> str:
+        """Adds a file; gives its hash."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.files[sha256, kind] = content
+        return sha256
+
+    def read(self, sha256: str, kind: Kind, named_by: str) -> bytes:
+        """As `ReleaseFolder.read`."""
+        pending = self.files.get((sha256, kind))
+        return ReleaseFolder.read(self, sha256, kind, named_by) if pending is None else pending

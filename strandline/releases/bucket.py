@@ -132,10 +132,8 @@ class ReleaseBucket:
         winner = self.published().lock
         if winner is None:
             return f"Somebody took {name}'s lock away from s3://{self.name} meanwhile: nothing was deployed."
-        last = max(winner.agents.values(), key=lambda entry: entry.promoted_at, default=winner.gateway)
-        who = f"{last.promoted_by} at {last.promoted_at}" if last else "somebody"
         return (
-            f"{name} was promoted meanwhile by {who}: nothing was deployed. Get that releases/{name}.yaml from "
+            f"{name} was promoted meanwhile{told_of(winner)}: nothing was deployed. Get that releases/{name}.yaml from "
             "version control and promote again."
         )
 
@@ -170,6 +168,13 @@ class ReleaseBucket:
 
     def _fault(self, error: Exception) -> EnvironmentFault:
         return EnvironmentFault(f"S3 refuses the release bucket {self.name} ({type(error).__name__}): {error}")
+
+
+def told_of(lock: ReleaseLock) -> str:
+    """Says who promoted last, and when, after a word such as `promoted`."""
+    entries = [*lock.agents.values(), *([lock.gateway] if lock.gateway else [])]
+    last = max(entries, key=lambda entry: entry.promoted_at, default=None)
+    return f", by {last.promoted_by} at {last.promoted_at}" if last else ""
 
 
 def read_object(target: Target, bucket: str, key: str) -> bytes:
