@@ -14,12 +14,15 @@ import typer
 
 from agent_runtime.errors import InputError, StrandlineError
 from strandline.commands import (
+    checks,
     compare,
     demo,
     deploy,
     gateway,
+    history,
     invoke,
     promote,
+    rollback,
     rotate,
     schema,
     secrets,
@@ -39,11 +42,14 @@ app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("deploy")(deploy.deploy)
 app.command("invoke")(invoke.invoke)
+app.command("rollback")(rollback.rollback)
+app.command("history")(history.history)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("promote")(promote.promote)
 app.command("rotate")(rotate.rotate)
+app.add_typer(checks.app, name="checks")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(local.app, name="local")

@@ -46,6 +46,7 @@ def promote(
     blueprints: BlueprintsOption = BLUEPRINTS,
 ) -> None:
     """Promote agents to the next environment: the same code and prompts, by their hashes."""
+    from strandline.checks.results import read_result
     from strandline.releases.promotion import Request
     from strandline.releases.session import PromotionSession
 
@@ -64,7 +65,9 @@ def promote(
             releases=folder / "releases",
             assembly=folder / "assembly",
         )
-        session = PromotionSession(*places, environments=environments, blueprints=blueprints, deployment=deployment)
+        session = PromotionSession(
+            *places, environments=environments, blueprints=blueprints, deployment=deployment, read_checks=read_result
+        )
         with stderr.status(f"Looking at {source} and {destination}"):
             planned = session.plan(request, folder / "releases", folder / "assembly")
         if as_json:

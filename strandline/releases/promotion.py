@@ -177,7 +177,7 @@ class Promotion:
         name = self._there.name
         raise InputError(
             f"{self._folder.lock_file(name)} is not what {name} was promoted to last{told_of(published)}: get that "
-            f"from version control and promote again, or `strandline deploy --env {name}` to go back to what stands here."
+            f"from version control and promote again, or `strandline deploy --env {name}` to go back to what is here."
         )
 
     def _origins(self, asked: Sequence[str]) -> list[Origin]:
