@@ -37,7 +37,7 @@ def drift(
     if as_json:
         stdout.print_json(json.dumps({"environment": env, "drift": [asdict(one) for one in found]}))
     for one in found if not as_json else ():
-        stdout.print(f"{one.kind}: {one.place} {one.message}", markup=False, highlight=False)
+        stdout.print(f"{one.kind}: {one.place} {one.message}", markup=False, highlight=False, soft_wrap=True)
     if found:
         raise typer.Exit(1)
     if not as_json:
