@@ -3,7 +3,7 @@
 cdk deploy 'Production/*'                     one environment
 cdk synth '**'                                all of them (the bare form passes over errors in stages)
 cdk deploy 'Local/*' -c environment=local     synthesises that one only, which is faster
--c environments=FILE  -c blueprints=FOLDER    other inputs
+-c environments=FILE  -c blueprints=FOLDER    other inputs; -c releases=FOLDER too
 -c schemas=true                               also holds every template to CloudFormation's schemas
 """
 
@@ -26,6 +26,7 @@ try:
         environments=Path(context("environments") or "environments.yaml"),
         blueprints=Path(context("blueprints") or "blueprints"),
         home=Path(os.environ.get("STRANDLINE_HOME", ".strandline")),
+        releases=Path(context("releases")) if context("releases") else None,
     )
     build_app(app, inputs, only=context("environment"), schemas=context("schemas") == "true").synth()
 except StrandlineError as error:

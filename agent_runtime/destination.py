@@ -28,6 +28,11 @@ class Destination(Protocol):
         ...
 
     @property
+    def is_emulated(self) -> bool:
+        """Whether it runs on this machine."""
+        ...
+
+    @property
     def execution_mode(self) -> ExecutionMode:
         """How agents run there."""
         ...
@@ -72,7 +77,7 @@ def _loopback(agent: Blueprint, destination: Destination) -> Iterator[Fault]:
     if agent.observability.otlp:
         addresses["observability", "otlp", "endpoint"] = agent.observability.otlp.endpoint
     for path, url in addresses.items():
-        if url and url != GATEWAY and reach_of_url(url) == "loopback" and destination.name != "local":
+        if url and url != GATEWAY and reach_of_url(url) == "loopback" and not destination.is_emulated:
             yield Fault(
                 "leads to the machine itself, where nothing listens but in the environment local",
                 "name the server's host; environments: {local: ...} says what differs there",

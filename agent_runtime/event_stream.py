@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response, StreamingResponse
 
 from agent_runtime.failures import Failure, failure_of
+from agent_runtime.handover import Handover
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Events that may wait for a slow caller before the agent does.
 _AHEAD = 64
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def to_json(value: object) -> bytes:
@@ -34,7 +37,7 @@ def to_json(value: object) -> bytes:
     Returns:
         UTF-8. Half a surrogate pair, as models send when they break an emoji in two, stays escaped.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return _encode(value).encode("utf-8", "backslashreplace")
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -59,7 +62,7 @@ class EventStream:
 
     def __init__(self, events: AsyncGenerator[dict[str, Any]]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Queue[dict[str, Any] | Failure | None] = asyncio.Queue(maxsize=_AHEAD)
+        self._waiting: Handover[dict[str, Any] | Failure | None] = Handover(_AHEAD)
         self._producer = self._loop.create_task(self._produce(events))
 
     async def first(self) -> dict[str, Any] | Failure | None:
@@ -69,10 +72,11 @@ class EventStream:
             The event; what went wrong if there is none.
         """
         try:
-            return await self._waiting.get()
+            (event,) = await self._waiting.take(1)
         except BaseException:
             self._producer.cancel()
             raise
+        return event
 
     def response(self, first: dict[str, Any] | Failure | None) -> Response:
         """Makes the response that streams the events.
@@ -95,11 +99,11 @@ class EventStream:
             Lines of server-sent events, as many as have come.
         """
         events: list[dict[str, Any] | Failure | None] = [first]
-        while True:
-            yield b"".join(_line(event) for event in events if event is not None)
-            if events[-1] is None:
-                return
-            events = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._take(), self._loop))
+        while events[-1] is not None:
+            yield b"".join(_line(event) for event in events)
+            events = await self._waiting.take()
+        if events[:-1]:
+            yield b"".join(_line(event) for event in events[:-1])
 
     def end(self) -> None:
         """Ends the agent, from any loop; does nothing when it has ended by itself."""
@@ -114,12 +118,6 @@ class EventStream:
             await self._waiting.put(failure_of(error))
         await self._waiting.put(None)
 
-    async def _take(self) -> list[dict[str, Any] | Failure | None]:
-        events = [await self._waiting.get()]
-        while not self._waiting.empty():
-            events.append(self._waiting.get_nowait())
-        return events
-
 
 class _EventResponse(StreamingResponse):
     def __init__(self, stream: EventStream, first: dict[str, Any] | Failure | None) -> None:
@@ -127,8 +125,9 @@ class _EventResponse(StreamingResponse):
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Not by a group of tasks of which one waits for the caller to leave: RequestGuard does.
         try:
-            await super().__call__(scope, receive, send)
+            await self.stream_response(send)
         finally:
             self._stream.end()
 

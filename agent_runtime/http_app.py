@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def build_app(service: AgentService) -> BedrockAgentCoreApp:
 
     health = Health()
     app = BedrockAgentCoreApp(middleware=[Middleware(RequestGuard, health=health)])
+    # At INFO it tells of each invocation that it is complete, when its stream has only begun; the metrics tell the end.
+    app.logger.setLevel(logging.WARNING)
     # Before the SDK's own, which remembers a time from before the snapshot.
     app.router.routes.insert(0, ping_route(health, service.details))
 

@@ -51,9 +51,14 @@ class _Open:
 
 
 class TreeBuilder:
-    """Takes the events of one document and gives its root."""
+    """Takes the events of one document and gives its root.
 
-    def __init__(self) -> None:
+    Args:
+        max_nodes: Most values that the document may hold, with its aliases expanded.
+    """
+
+    def __init__(self, max_nodes: int = MAX_NODES) -> None:
+        self._max_nodes = max_nodes
         self.faults: list[Refusal] = []
         self._root: Node | None = None
         self._open: list[_Open] = []
@@ -202,8 +207,8 @@ class TreeBuilder:
 
     def _count(self, place: Place, size: int) -> None:
         self._size += size
-        if self._size > MAX_NODES:
-            message = f"the file holds more than {MAX_NODES:,} values with its aliases expanded"
+        if self._size > self._max_nodes:
+            message = f"the file holds more than {self._max_nodes:,} values with its aliases expanded"
             raise Refusal(place, message, "make it smaller")
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.files import KIB, FileFault, decode_utf8, read_inside
-from agent_runtime.yaml_builder import Refusal, TreeBuilder
+from agent_runtime.yaml_builder import MAX_NODES, Refusal, TreeBuilder
 from agent_runtime.yaml_nodes import Document, Place
 
 MAX_FILE_BYTES = 64 * KIB
@@ -74,12 +74,13 @@ def read_yaml_inside(folder: Path, *steps: str) -> Document:
     return parse_yaml(content, file)
 
 
-def parse_yaml(content: bytes, file: str) -> Document:
+def parse_yaml(content: bytes, file: str, *, times: int = 1) -> Document:
     """Parse the content of a YAML file.
 
     Args:
         content: The bytes.
         file: Path of the file as the user names it.
+        times: How much larger than a person's file it may be: one that a command wrote for a thousand agents is.
 
     Returns:
         Its document.
@@ -89,16 +90,16 @@ def parse_yaml(content: bytes, file: str) -> Document:
             nothing can be said of the rest.
     """
     try:
-        builder = _build(_text_of(content))
+        builder = _build(_text_of(content, times * MAX_FILE_BYTES), times * MAX_NODES)
         root = builder.finish()
     except Refusal as refusal:
         raise InputError(refusal.in_file(file)) from None
     return Document(file, root, tuple(fault.in_file(file) for fault in builder.faults))
 
 
-def _text_of(content: bytes) -> str:
-    if len(content) > MAX_FILE_BYTES:
-        raise Refusal(Place(1, 1), f"the file is larger than {MAX_FILE_BYTES // KIB} KiB", "split it")
+def _text_of(content: bytes, max_bytes: int) -> str:
+    if len(content) > max_bytes:
+        raise Refusal(Place(1, 1), f"the file is larger than {max_bytes // KIB} KiB", "split it")
     try:
         text = decode_utf8(content)
     except FileFault as fault:
@@ -110,8 +111,8 @@ def _text_of(content: bytes) -> str:
     return text
 
 
-def _build(text: str) -> TreeBuilder:
-    builder = TreeBuilder()
+def _build(text: str, max_nodes: int) -> TreeBuilder:
+    builder = TreeBuilder(max_nodes)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.feed(event)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.cost_page import AGENTS, PROFILES, TARGETS, Row, write_page
-from benchmarks.pricing import Bill, Prices
 from benchmarks.table import Report
+from strandline.pricing import Bill, Prices
 from strandline.toolchain import node_bin
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def with_profile(environments: str, profile: str) -> str:
     document = yaml.safe_load(environments)
     kept = {name: settings for name, settings in document["environments"].items() if name != ON_THIS_MACHINE}
     for settings in kept.values():
+        settings["releases"] = "working-tree"
         settings["gateway"] = {**settings.get("gateway", {}), "profile": profile}
         if profile == "stateless":
             settings["gateway"].pop("database", None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmarks.pricing import Prices
+    from strandline.pricing import Prices
 
 Row = dict[str, Any]
 """A row of `cost.json`: environment, profile, usd_month, and parts by name."""
@@ -25,8 +25,8 @@ _PAGE = """\
 
 Written by `make bench-cost` from the synthesised templates of this repository's own `environments.yaml` and
 `blueprints/`, its agents (one, inside the VPC) allowed in every environment; a test holds this page to them. Every
-resource is either priced or on a list of types that are free in an idle month (`benchmarks/pricing.py`), and a type on
-neither is an error. Prices are AWS's list prices of {region} as of {as_of} (`benchmarks/prices.yaml`), without free
+resource is either priced or on a list of types that are free in an idle month (`strandline/pricing.py`), and a type on
+neither is an error. Prices are AWS's list prices of {region} as of {as_of} (`strandline/prices.yaml`), without free
 tiers, savings plans and taxes: an estimate, not an offer.
 
 ## An idle month, in US dollars

@@ -14,8 +14,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_bedrockagentcore as agentcore
 from aws_cdk import aws_iam as iam
 
-from agent_runtime.bundle import build_bundle
-from stacks.assets import add_bytes, add_code_artefact
+from stacks.assets import add_bytes, add_code_artefact, promoted_artefact
 from stacks.base import EnvironmentStack
 from stacks.check_plan import check_plan
 from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
@@ -23,18 +22,33 @@ from stacks.constructs.gate import Gate, Release
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
 from stacks.names import ENVIRONMENT_KEY, agent_key, permissions_boundary_arn, role_path, secret_prefix
+from stacks.releases.project import PinnedArtefact
 from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_runtime.blueprint import Protocol
+    from agent_runtime.bundle import Bundle
     from agent_runtime.loader import LoadedBlueprint
     from stacks.assets import S3Object
     from stacks.environments import Environment
     from stacks.packaging import CodeArtefact
 
 _A2A_HEADERS = ("A2A-Version", "A2A-Extensions")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What an agent's runtime runs.
+
+    Attributes:
+        bundle: The agent.
+        artefact: The code: built here, or promoted before.
+    """
+
+    bundle: Bundle
+    artefact: CodeArtefact | PinnedArtefact
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class AgentStack(EnvironmentStack):
         construct_id: Id in the stage.
         environment: The environment.
         agent: The agent with its prompt.
-        artefact: The code that it runs on.
+        payload: What its runtime runs.
         surroundings: What it shares with the environment's other agents.
     """
 
@@ -75,7 +89,7 @@ class AgentStack(EnvironmentStack):
         *,
         environment: Environment,
         agent: LoadedBlueprint,
-        artefact: CodeArtefact,
+        payload: Payload,
         surroundings: Surroundings,
     ) -> None:
         blueprint = agent.blueprint
@@ -83,20 +97,21 @@ class AgentStack(EnvironmentStack):
         self._blueprint = blueprint
         self._variables = agent.variables
         self._surroundings = surroundings
+        self._python = payload.artefact.runtime
         self._runtime_name = blueprint.runtime_name(environment.name)
-        bundle = build_bundle(agent)
-        code = add_code_artefact(self, artefact)
+        bundle = payload.bundle
+        code = self._add_code(payload.artefact)
         bundle_object = add_bytes(
             self, bundle.content, sha256=bundle.sha256, suffix=".json", folder=f"bundles/{self._runtime_name}/"
         )
         role = self._build_role(code, bundle_object)
-        runtime = self._build_runtime(role, code, artefact, bundle_object)
+        runtime = self._build_runtime(role, code, bundle_object)
         self._build_key(runtime)
         release = Release(
             blueprint.id,
             blueprint.runtime.protocol,
             bundle.sha256,
-            artefact.sha256,
+            payload.artefact.sha256,
             role.attr_arn,
             check_plan(agent),
             {
@@ -152,9 +167,12 @@ class AgentStack(EnvironmentStack):
         acknowledge(role, wildcard_reasons(self.target, self._blueprint, needs))
         return role
 
-    def _build_runtime(
-        self, role: iam.CfnRole, code: S3Object, artefact: CodeArtefact, bundle: S3Object
-    ) -> agentcore.CfnRuntime:
+    def _add_code(self, artefact: CodeArtefact | PinnedArtefact) -> S3Object:
+        if isinstance(artefact, PinnedArtefact):
+            return promoted_artefact(self.target, artefact)
+        return add_code_artefact(self, artefact)
+
+    def _build_runtime(self, role: iam.CfnRole, code: S3Object, bundle: S3Object) -> agentcore.CfnRuntime:
         limits = self._blueprint.runtime
         return agentcore.CfnRuntime(
             self,
@@ -169,7 +187,7 @@ class AgentStack(EnvironmentStack):
                 max_lifetime=limits.max_lifetime_minutes * 60,
             ),
             network_configuration=self._network_configuration(),
-            agent_runtime_artifact=_zip(code, artefact),
+            agent_runtime_artifact=_zip(code, self._python),
             environment_variables=self._environment_variables(bundle),
             request_header_configuration=_headers_of(limits.protocol),
             tags={
@@ -222,7 +240,7 @@ def _headers_of(protocol: Protocol) -> agentcore.CfnRuntime.RequestHeaderConfigu
     return agentcore.CfnRuntime.RequestHeaderConfigurationProperty(request_header_allowlist=list(_A2A_HEADERS))
 
 
-def _zip(code: S3Object, artefact: CodeArtefact) -> agentcore.CfnRuntime.AgentRuntimeArtifactProperty:
+def _zip(code: S3Object, python: str) -> agentcore.CfnRuntime.AgentRuntimeArtifactProperty:
     """AgentCore's direct code deployment of the artefact."""
     return agentcore.CfnRuntime.AgentRuntimeArtifactProperty(
         code_configuration=agentcore.CfnRuntime.CodeConfigurationProperty(
@@ -230,6 +248,6 @@ def _zip(code: S3Object, artefact: CodeArtefact) -> agentcore.CfnRuntime.AgentRu
                 s3=agentcore.CfnRuntime.S3LocationProperty(bucket=code.bucket, prefix=code.key)
             ),
             entry_point=["main.py"],
-            runtime=artefact.target.agentcore_runtime,
+            runtime=python,
         )
     )

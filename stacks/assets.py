@@ -14,11 +14,13 @@ from weakref import WeakKeyDictionary
 
 import aws_cdk as cdk
 
-from stacks.names import partition
+from stacks.names import partition, release_bucket
 
 if TYPE_CHECKING:
     from stacks.base import EnvironmentStack
+    from stacks.environments import Environment
     from stacks.packaging import CodeArtefact
+    from stacks.releases.project import PinnedArtefact
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,19 @@ def add_code_artefact(stack: EnvironmentStack, artefact: CodeArtefact) -> S3Obje
         except OSError:  # another file system
             shutil.copyfile(artefact.path, staged)
     return _register(stack, staged, artefact.sha256)
+
+
+def promoted_artefact(environment: Environment, artefact: PinnedArtefact) -> S3Object:
+    """Tells where a promoted artefact lies: `strandline promote` put it there, and no deployment uploads it again.
+
+    Args:
+        environment: The environment.
+        artefact: What its lock names.
+
+    Returns:
+        Where the zip lies.
+    """
+    return S3Object(release_bucket(environment), artefact.key, partition(environment))
 
 
 def _register(stack: EnvironmentStack, staged: Path, sha256: str) -> S3Object:

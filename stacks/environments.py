@@ -29,12 +29,15 @@ from agent_runtime.yaml_reader import read_yaml
 from stacks.gateway_hosting import CompleteHosting, GatewayHosting, complete_hosting, faults_of_hosting
 
 RemovalPolicy = Literal["retain", "destroy"]
+Cloud = Literal["aws", "local"]
+ReleaseSource = Literal["working-tree", "locked"]
 # What CloudWatch Logs accepts in PutRetentionPolicy.
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 OWN_VPC = "own"
 EMULATED_ACCOUNT = "000000000000"
+_LOCKED = ("staging", "production")
 
 _TAG = re.compile(r"[\w .:/=+@-]*")  # Tag Editor: letters, digits and spaces of any language, and _ . : / = + - @
 _BLOCK_SIZES = range(16, 25)  # a VPC is /16 to /28; below /24 the subnets of two zones have no room for endpoints
@@ -76,6 +79,7 @@ PolicyReference = Annotated[
     str, StringConstraints(pattern=r"^(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,512}$")
 ]
 KeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,128}$")]
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@/+-]{1,128}$")]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_check_tag)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_tag)]
 
@@ -155,13 +159,31 @@ def _check_public_subnets(settings: EnvironmentSettings) -> Iterator[Fault]:
         )
 
 
+def _check_profile(settings: EnvironmentSettings) -> Iterator[Fault]:
+    if settings.profile and settings.cloud == "local":
+        yield Fault("the local cloud takes no profile", "remove profile", ("profile",))
+
+
 class EnvironmentSettings(StrictModel):
     """What `environments.yaml` says of one environment."""
 
-    RULES: ClassVar[Rules] = (_check_public_subnets,)
+    RULES: ClassVar[Rules] = (_check_public_subnets, _check_profile)
 
     account: Account = Field(description="AWS account: 12 digits in quotes.", examples=["111111111111"])
     region: Region = Field(description="AWS region, such as us-east-1.", examples=["us-east-1"])
+    cloud: Cloud | None = Field(
+        default=None,
+        description="local: its AWS is the one on this machine, to rehearse releases. Default: aws; local for local.",
+    )
+    profile: ProfileName | None = Field(
+        default=None,
+        description="Profile of the AWS CLI with the account's credentials. Default: the credentials at hand.",
+    )
+    releases: ReleaseSource | None = Field(
+        default=None,
+        description="What is deployed: the working tree, or what releases/<environment>.yaml names. "
+        "Default: locked in staging and production, else working-tree.",
+    )
     execution_mode: ExecutionMode | None = Field(
         default=None, description="How agents run there. Default: the environment's name; simulation for local."
     )
@@ -186,6 +208,8 @@ class Environment(EnvironmentSettings):
     """One environment with every default filled in."""
 
     name: EnvironmentName = Field(description="Name of the environment, and prefix of what is made for it.")
+    cloud: Cloud = Field(description="Whose AWS it is.")
+    releases: ReleaseSource = Field(description="What is deployed.")
     execution_mode: ExecutionMode = Field(description="How agents run there.")
     gateway: CompleteHosting = Field(description="What the LiteLLM proxy runs on.")
     removal_policy: RemovalPolicy = Field(description="What happens to data when a stack is destroyed.")
@@ -197,8 +221,13 @@ class Environment(EnvironmentSettings):
 
     @property
     def is_emulated(self) -> bool:
-        """Whether its AWS runs on this machine: no account of AWS has this number."""
-        return self.account == EMULATED_ACCOUNT
+        """Whether its AWS runs on this machine."""
+        return self.cloud == "local"
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it deploys what its release lock names, and nothing else."""
+        return self.releases == "locked"
 
     @property
     def retains(self) -> bool:
@@ -218,10 +247,20 @@ def _check_hosting(file: EnvironmentsFile) -> Iterator[Fault]:
             yield replace(fault, at=("environments", name, "gateway", *fault.at))
 
 
+def _check_releases(file: EnvironmentsFile) -> Iterator[Fault]:
+    for name, settings in file.environments.items():
+        if name not in _LOCKED and settings.releases == "locked":
+            yield Fault(
+                f"{name} is where a release comes from, and deploys the working tree",
+                "remove releases",
+                ("environments", name, "releases"),
+            )
+
+
 class EnvironmentsFile(StrictModel):
     """The whole of `environments.yaml`."""
 
-    RULES: ClassVar[Rules] = (_check_hosting,)
+    RULES: ClassVar[Rules] = (_check_hosting, _check_releases)
 
     environments: Mapping[EnvironmentName, EnvironmentSettings] = Field(
         min_length=1, description="Environments by name: local, simulation, staging, production."
@@ -230,9 +269,12 @@ class EnvironmentsFile(StrictModel):
 
 def complete(name: EnvironmentName, settings: EnvironmentSettings) -> Environment:
     """Fill in the defaults that follow from an environment's name."""
+    on_this_machine = name == "local" or settings.account == EMULATED_ACCOUNT
     defaults: dict[str, Any] = {
+        "cloud": "local" if on_this_machine else "aws",
+        "releases": "locked" if name in _LOCKED else "working-tree",
         "execution_mode": "simulation" if name == "local" else name,
-        "removal_policy": "retain" if name in ("staging", "production") else "destroy",
+        "removal_policy": "retain" if name in _LOCKED else "destroy",
     }
     written = settings.model_dump(exclude_unset=True, exclude_none=True)
     hosting = complete_hosting(name, written.pop("gateway", {}))

@@ -61,6 +61,11 @@ def secret_arn(environment: Environment, variable: str) -> str:
     )
 
 
+def release_bucket(environment: Environment) -> str:
+    """Names the bucket that keeps what was promoted to the environment."""
+    return f"strandline-releases-{environment.name}-{environment.account}-{environment.region}"
+
+
 def agent_key(agent: str) -> str:
     """The variable of the key that the gateway mints for an agent."""
     return f"GATEWAY_KEY_{agent.upper().replace('-', '_')}"

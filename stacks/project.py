@@ -39,11 +39,13 @@ class Inputs:
         environments: `environments.yaml`.
         blueprints: The folder of the blueprints.
         home: The project's `.strandline` folder.
+        releases: The folder of the release locks; `releases` beside `environments.yaml` where none is given.
     """
 
     environments: Path
     blueprints: Path
     home: Path
+    releases: Path | None = None
 
 
 GATEWAY = "gateway"

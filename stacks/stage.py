@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
+from agent_runtime.bundle import build_bundle
 from gateway.scenarios import compile_scenarios
-from stacks.agent_stack import AgentStack, Surroundings
+from stacks.agent_stack import AgentStack, Payload, Surroundings
 from stacks.artefacts import Artefacts
 from stacks.checks_stack import ChecksStack
 from stacks.data_stack import DataStack
@@ -18,6 +19,8 @@ from stacks.network_needs import find_network_needs
 from stacks.network_stack import NetworkStack
 from stacks.notices import find_notices_there
 from stacks.packaging import AGENTCORE, HOST
+from stacks.releases.project import ReleasedBlueprint
+from stacks.releases_stack import ReleasesStack
 from stacks.secrets_stack import SecretsStack
 from stacks.simulation import asks_gateway, network_mode_in
 
@@ -38,17 +41,20 @@ class EnvironmentStage(cdk.Stage):
     Args:
         scope: The app.
         environment: The environment.
-        project: What the user wrote.
+        project: What it deploys: the working tree, or what its lock names.
+        tree: The working tree, whose secrets exist before its agents are promoted.
         home: The project's `.strandline` folder, which keeps built artefacts.
     """
 
-    def __init__(self, scope: Construct, *, environment: Environment, project: Project, home: Path) -> None:
+    def __init__(
+        self, scope: Construct, *, environment: Environment, project: Project, tree: Project, home: Path
+    ) -> None:
         super().__init__(
             scope, environment.stage_id, env=cdk.Environment(account=environment.account, region=environment.region)
         )
         self._environment = environment
         self._project = project
-        self._artefacts = Artefacts(project.folder, HOST if environment.name == "local" else AGENTCORE, home)
+        self._artefacts = Artefacts(project.folder, HOST if environment.is_emulated else AGENTCORE, home)
         agents = project.agents_of(environment)
         # Synth asks AWS nothing: a VPC would look up its zones.
         self.node.set_context(
@@ -59,9 +65,10 @@ class EnvironmentStage(cdk.Stage):
             self,
             "Secrets",
             environment=environment,
-            variables=project.secret_variables(environment),
-            with_gateway=project.gateway is not None,
+            variables={*project.secret_variables(environment), *tree.secret_variables(environment)},
+            with_gateway=project.gateway is not None or tree.gateway is not None,
         )
+        self._releases = ReleasesStack(self, "Releases", environment=environment) if environment.is_locked else None
         self._network = self._build_network(agents)
         self._gateway = self._build_gateway(agents)
         self._checks = ChecksStack(self, CHECKS_STACK, environment=environment)
@@ -114,10 +121,12 @@ class EnvironmentStage(cdk.Stage):
             agent_stack_id(blueprint.id),
             environment=self._environment,
             agent=agent,
-            artefact=self._artefacts.of(blueprint),
+            payload=self._payload_of(agent),
             surroundings=surroundings,
         )
         stack.add_stack_dependency(self._secrets)
+        if self._releases:
+            stack.add_stack_dependency(self._releases)
         stack.add_stack_dependency(self._checks)
         for notice in find_notices_there([agent], self._environment, self._project.gateway):
             # No warning: nothing is wrong, and `cdk synth --strict` would fail for it.
@@ -126,3 +135,8 @@ class EnvironmentStage(cdk.Stage):
         if network_mode_in(blueprint, self._environment) == "PRIVATE" and self._network:
             through = self._gateway if asks_gateway(blueprint, self._environment) else None
             stack.add_stack_dependency(through or self._network)
+
+    def _payload_of(self, agent: LoadedBlueprint) -> Payload:
+        if isinstance(agent, ReleasedBlueprint):
+            return Payload(agent.bundle, agent.artefact)
+        return Payload(build_bundle(agent), self._artefacts.of(agent.blueprint))

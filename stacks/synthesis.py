@@ -11,6 +11,8 @@ from agent_runtime.errors import InputError
 from stacks import nag
 from stacks.environments import load_environments
 from stacks.project import Inputs, Project, load_project
+from stacks.releases.project import released_project
+from stacks.releases.store import ReleaseFolder
 from stacks.stage import EnvironmentStage
 from stacks.user_code import find_import_faults
 
@@ -63,21 +65,31 @@ def build_app(app: cdk.App, inputs: Inputs, *, only: str | None = None, schemas:
     project = load_project(inputs.blueprints)
     nag.check(app, schemas=schemas)
     chosen = [environment for name, environment in environments.items() if only in (None, name)]
-    agents = [agent for environment in chosen for agent in project.agents_of(environment)]
+    # The code of what was promoted was looked at when it was built.
+    built = [environment for environment in chosen if not environment.is_locked]
+    agents = [agent for environment in built for agent in project.agents_of(environment)]
     if problems := find_import_faults(agents, inputs.blueprints, inputs.home):
         raise InputError(*problems)
+    releases = ReleaseFolder(inputs.releases) if inputs.releases else ReleaseFolder.beside(inputs.environments)
     for environment in chosen:
-        _say_what_is_left_out(project, environment)
-        EnvironmentStage(app, environment=environment, project=project, home=inputs.home)
+        deployed = released_project(project, environment, releases)
+        _say_what_is_left_out(project, deployed, environment, releases)
+        EnvironmentStage(app, environment=environment, project=deployed, tree=project, home=inputs.home)
     return app
 
 
-def _say_what_is_left_out(project: Project, environment: Environment) -> None:
-    inside = {agent.blueprint.id for agent in project.agents_of(environment)}
-    outside = [agent.blueprint.id for agent in project.agents if agent.blueprint.id not in inside]
+def _say_what_is_left_out(tree: Project, deployed: Project, environment: Environment, releases: ReleaseFolder) -> None:
+    allowed = {agent.blueprint.id for agent in tree.agents if agent.blueprint.allows(environment.execution_mode)}
+    outside = [agent.blueprint.id for agent in tree.agents if agent.blueprint.id not in allowed]
     if outside:
         print(
             f"{environment.stage_id} leaves out {', '.join(outside)}: "
             f"execution_modes.{environment.execution_mode} is false in the blueprint.",
+            file=sys.stderr,
+        )
+    if unreleased := sorted(allowed - {agent.blueprint.id for agent in deployed.agents}):
+        print(
+            f"{environment.stage_id} leaves out {', '.join(unreleased)}: {releases.lock_file(environment.name)} names "
+            f"no release of it; `strandline promote` does.",
             file=sys.stderr,
         )

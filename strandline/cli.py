@@ -23,6 +23,7 @@ from strandline.commands import (
     gateway,
     history,
     invoke,
+    promote,
     rollback,
     rotate,
     schema,
@@ -50,6 +51,7 @@ app.command("destroy")(destroy.destroy)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
+app.command("promote")(promote.promote)
 app.command("rotate")(rotate.rotate)
 app.add_typer(checks.app, name="checks")
 app.add_typer(secrets.app, name="secrets")

@@ -47,7 +47,7 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether the AWS of this environment is the local cloud."""
-        return self.environment.name == "local"
+        return self.environment.is_emulated
 
     def client(self, service: str) -> Any:
         """Makes a boto3 client for the environment.
@@ -66,12 +66,18 @@ class Target:
             "aws_secret_access_key": self.variables.get("AWS_SECRET_ACCESS_KEY"),
             "endpoint_url": self.variables.get("AWS_ENDPOINT_URL"),
         }
-        return boto3.client(
+        profile = self.environment.profile
+        return (boto3.Session(profile_name=profile) if profile else boto3).client(
             service,
             region_name=self.environment.region,
             config=Config(read_timeout=900, retries={"max_attempts": 3, "mode": "standard"}),
             **(keys if self.is_local else {}),
         )
+
+    @property
+    def cdk_options(self) -> list[str]:
+        """What the CDK CLI is told so that it takes the same credentials."""
+        return ["--profile", self.environment.profile] if self.environment.profile else []
 
     def stack_name(self, name: str) -> str:
         """Names a stack of the environment as CloudFormation knows it."""
@@ -120,7 +126,7 @@ def open_target(name: str, environments: Path = ENVIRONMENTS) -> Target:
         EnvironmentFault: The local cloud does not run, or the credentials are another account's.
     """
     environment = find_environment(name, environments)
-    if environment.name == "local":
+    if environment.is_emulated:
         return _open_local(environment)
     target = Target(environment, dict(os.environ))
     _check_account(target)
@@ -168,15 +174,15 @@ def _open_local(environment: Environment) -> Target:
 def _check_account(target: Target) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    mend = f"sign in (`aws sso login`), or set AWS_PROFILE or environments.{target.environment.name}.profile"
     try:
         account = target.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise EnvironmentFault(
-            f"AWS takes no credentials for {target.environment.name} ({type(error).__name__}): "
-            "sign in (`aws sso login`), or set AWS_PROFILE."
+            f"AWS takes no credentials for {target.environment.name} ({type(error).__name__}): {mend}."
         ) from None
     if account != target.environment.account:
         raise EnvironmentFault(
             f"The credentials at hand are account {account}'s, and {target.environment.name} is in account "
-            f"{target.environment.account}: set AWS_PROFILE to one of that account."
+            f"{target.environment.account}: {mend}."
         )

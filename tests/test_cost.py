@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.cost import PAGE, merge, price_assembly, verdicts, write_project
 from benchmarks.cost_page import PROFILES, write_page
-from benchmarks.pricing import Bill, Prices, UnknownCost
 from benchmarks.table import RESULTS
+from strandline.pricing import Bill, Prices, UnknownCost
 from tests.stacks.projects import synthesise
 
 HOURS = 730

@@ -198,6 +198,9 @@ def test_two_environments_may_share_account_and_region(tmp_path):
         ("gateway: {cpu: 256, memory_mib: 4096}", "set memory_mib to one of 512, 1024, 2048"),
         ("gateway: {cpu: 300}", "allowed: 256, 512, 1024, 2048, 4096"),
         ("gateway: {tasks: 0}", "must be at least 1"),
+        ("cloud: azure", "allowed: aws, local"),
+        ("cloud: local, profile: staging", "profile: the local cloud takes no profile"),
+        ("releases: newest", "allowed: working-tree, locked"),
         ("execution_mode: live", "allowed: simulation, staging, production"),
         ("removal_policy: retains", "did you mean retain?"),
         ("log_retention_days: 31", "allowed: 1, 3, 5, 7"),
@@ -211,6 +214,24 @@ def test_two_environments_may_share_account_and_region(tmp_path):
 )
 def test_faults_say_what_is_allowed(tmp_path, settings, part):
     assert part in refusal(tmp_path, settings)
+
+
+def test_staging_and_production_deploy_what_was_promoted_and_the_others_the_working_tree(tmp_path):
+    names = ("local", "simulation", "staging", "production")
+    text = "".join(f"  {name}: {{{ACCOUNT}}}\n" for name in names)
+    environments = load(tmp_path, f"environments:\n{text}")
+    assert [environments[name].is_locked for name in names] == [False, False, True, True]
+    assert not one(tmp_path, "releases: working-tree", "production").is_locked
+    with pytest.raises(
+        InputError, match=r"environments\.simulation\.releases: simulation is where a release comes from"
+    ):
+        one(tmp_path, "releases: locked", "simulation")
+
+
+def test_any_environment_may_be_rehearsed_on_this_machine(tmp_path):
+    assert one(tmp_path, "cloud: local", "production").is_emulated
+    assert one(tmp_path, "tags: {}", "local").is_emulated
+    assert not one(tmp_path, "tags: {}", "production").is_emulated
 
 
 def test_an_account_without_quotes_is_told_to_get_them(tmp_path):

@@ -1,4 +1,4 @@
-"""The bucket of what is kept of checks: private, encrypted, reached by TLS alone, and nothing in it is overwritten."""
+"""The bucket of what is kept of checks and releases: private, encrypted, reached by TLS, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from stacks.base import EnvironmentStack
 
 
-def add_record_bucket(stack: EnvironmentStack, construct_id: str) -> s3.CfnBucket:
+def add_record_bucket(
+    stack: EnvironmentStack, construct_id: str, *, name: str | None = None, written_once: str | None = None
+) -> s3.CfnBucket:
     """Adds the bucket.
 
     Args:
         stack: The stack that holds it.
         construct_id: Id in the stack.
+        name: Name of the bucket; CloudFormation makes one where none is given.
+        written_once: Keys that nobody overwrites or deletes, such as `artefacts/*`.
 
     Returns:
         The bucket.
@@ -26,6 +30,7 @@ def add_record_bucket(stack: EnvironmentStack, construct_id: str) -> s3.CfnBucke
     bucket = s3.CfnBucket(
         stack,
         construct_id,
+        bucket_name=name,
         bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(
             server_side_encryption_configuration=[
                 s3.CfnBucket.ServerSideEncryptionRuleProperty(
@@ -44,21 +49,29 @@ def add_record_bucket(stack: EnvironmentStack, construct_id: str) -> s3.CfnBucke
         ),
     )
     bucket.apply_removal_policy(stack.removal_policy)
-    policy = iam.PolicyStatement(
-        effect=iam.Effect.DENY,
-        actions=["s3:*"],
-        principals=[iam.AnyPrincipal()],
-        resources=[bucket.attr_arn, f"{bucket.attr_arn}/*"],
-        conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )
+    every = [bucket.attr_arn, f"{bucket.attr_arn}/*"]
+    statements = [_denied(["s3:*"], every, {"Bool": {"aws:SecureTransport": "false"}})]
+    if written_once:
+        keys = [f"{bucket.attr_arn}/{written_once}"]
+        # "Enforce conditional writes on Amazon S3 buckets", S3 User Guide: a write that may not replace anything.
+        statements.append(_denied(["s3:PutObject"], keys, {"Null": {"s3:if-none-match": "true"}}))
+        statements.append(_denied(["s3:DeleteObject", "s3:DeleteObjectVersion"], keys))
     s3.CfnBucketPolicy(
         stack,
         f"{construct_id}Policy",
         bucket=bucket.ref,
-        policy_document=iam.PolicyDocument(statements=[policy]),
+        policy_document=iam.PolicyDocument(statements=statements),
     )
     acknowledge(
         bucket,
-        {"AwsSolutions-S1": "Who writes a record is in CloudTrail with the deployment; a bucket for logs of a few KB."},
+        {"AwsSolutions-S1": "Who writes a record or an artefact is in CloudTrail; a bucket for logs of a few KB."},
     )
     return bucket
+
+
+def _denied(
+    actions: list[str], keys: list[str], conditions: dict[str, dict[str, str]] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        effect=iam.Effect.DENY, actions=actions, principals=[iam.AnyPrincipal()], resources=keys, conditions=conditions
+    )

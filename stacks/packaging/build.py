@@ -57,6 +57,11 @@ class CodeArtefact:
     target: Target
 
     @property
+    def runtime(self) -> str:
+        """AgentCore's name of its Python."""
+        return self.target.agentcore_runtime
+
+    @property
     def sbom(self) -> Path:
         """Its bill of materials, CycloneDX."""
         return self.path.with_suffix(".cdx.json")

@@ -24,7 +24,7 @@ from strandline.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def deploy(
@@ -36,7 +36,7 @@ def deploy(
     """Deploy all agents that an environment allows, with their secrets and their gateway."""
     target = prepare(env, environments)
     deployment = Deployment(target, environments=environments, blueprints=blueprints)
-    deployment.run(confirm=None if yes or target.is_local else _ask)
+    deployment.run(confirm=None if yes or target.is_local else ask)
 
 
 def prepare(env: str, environments: Path) -> Target:
@@ -53,7 +53,7 @@ def prepare(env: str, environments: Path) -> Target:
         InputError: There is no such environment.
         EnvironmentFault: The local cloud cannot start, or there are no credentials.
     """
-    if find_environment(env, environments).name == "local":
+    if find_environment(env, environments).is_emulated:
         cloud = LocalCloud()
         if not cloud.running():
             with stderr.status("Starting the local cloud") as status:
@@ -68,18 +68,31 @@ class Deployment:
         target: The environment.
         environments: `environments.yaml`.
         blueprints: The blueprints folder.
+        releases: The folder of the release locks, where it is not the one beside `environments.yaml`.
+        assembly: Folder for the cloud assembly, where it is not one that stays.
 
     Attributes:
         assembly: Folder of what `synthesise` writes.
     """
 
-    def __init__(self, target: Target, *, environments: Path, blueprints: Path) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        environments: Path,
+        blueprints: Path,
+        releases: Path | None = None,
+        assembly: Path | None = None,
+    ) -> None:
+        from stacks.releases.store import ReleaseFolder
+
         self._target = target
         self._stage = target.environment.stage_id
         self._environments = environments.resolve()
         self._blueprints = blueprints.resolve()
+        self._releases = ReleaseFolder(releases) if releases else ReleaseFolder.beside(self._environments)
         self._home = default_home()
-        self.assembly = self._home / "assemblies" / target.environment.name
+        self.assembly = assembly or self._home / "assemblies" / target.environment.name
 
     def run(
         self, *, confirm: Callable[[str], bool] | None = None, before_agents: Callable[[], None] = lambda: None
@@ -94,19 +107,35 @@ class Deployment:
             InputError: A blueprint is wrong, or secrets have no value yet; says which and how to set them.
             DeploymentError: CloudFormation refuses.
         """
-        from strandline.execution_roles import remove_unused_roles
-
-        users = self._validate()
+        users = self.secret_users()
         self.synthesise()
-        if self._target.is_local:
-            self._bootstrap()
         if confirm is not None:
+            self._bootstrap_local()
             self._cdk(["diff", f"{self._stage}/*"], "Comparing with what is deployed", show=True)
             if not confirm(f"Deploy this to {self._target.environment.name} ({self._target.environment.account})?"):
                 raise typer.Abort
-        self._cdk(["deploy", f"{self._stage}/Secrets", "--exclusively", *_APPROVED], "Deploying the secrets")
+        self.deploy(users, before_agents)
+
+    def deploy(self, users: Mapping[str, Sequence[str]], before_agents: Callable[[], None]) -> None:
+        """Deploys what was synthesised.
+
+        Args:
+            users: Who names each secret.
+            before_agents: Called when the secrets and the release bucket exist, before secrets must have values.
+
+        Raises:
+            InputError: Secrets have no value yet, or a promoted artefact is not where it was put.
+            DeploymentError: CloudFormation refuses.
+        """
+        from strandline.execution_roles import remove_unused_roles
+
+        self._bootstrap_local()
+        first = [f"{self._stage}/Secrets", *([f"{self._stage}/Releases"] if self._target.environment.is_locked else [])]
+        self._cdk(["deploy", *first, "--exclusively", *_APPROVED], "Deploying the secrets")
         before_agents()
-        self._require_values(users)
+        self.require_values(users)
+        if self._target.environment.is_locked:
+            self._require_release()
         self._cdk(["deploy", f"{self._stage}/*", "--concurrency", "4", *_APPROVED], f"Deploying {self._stage}")
         remove_unused_roles(self._target)
 
@@ -116,15 +145,48 @@ class Deployment:
         Raises:
             DeploymentError: The app or a cdk-nag rule refuses.
         """
-        inputs = ["-c", f"environment={self._target.environment.name}"]
+        inputs = ["-c", f"environment={self._target.environment.name}", "-c", f"releases={self._releases.path}"]
         inputs += ["-c", f"environments={self._environments}", "-c", f"blueprints={self._blueprints}"]
         arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self.assembly), *inputs]
         self._run(arguments, f"Synthesising {self._stage}")
 
-    def _validate(self) -> dict[str, list[str]]:
-        from stacks.project import load_project
+    def secret_users(self) -> dict[str, list[str]]:
+        """Who names each secret of what is deployed.
 
-        return load_project(self._blueprints).secret_users(self._target.environment)
+        Raises:
+            InputError: A file of the project is wrong, or something of a release is not what was promoted.
+        """
+        from stacks.project import load_project
+        from stacks.releases.project import released_project
+
+        environment = self._target.environment
+        return released_project(load_project(self._blueprints), environment, self._releases).secret_users(environment)
+
+    def _require_release(self) -> None:
+        """Every artefact of the lock is in the bucket, and the bucket's lock is this one."""
+        from stacks.releases.project import PinnedArtefact
+        from strandline.releases.bucket import ReleaseBucket
+
+        environment = self._target.environment.name
+        lock = self._releases.lock(environment)
+        if lock is None:
+            return
+        bucket = ReleaseBucket(self._target)
+        # Agents that need the same packages share an artefact: it is asked for once.
+        distinct = {entry.artefact: (name, entry) for name, entry in lock.agents.items()}
+        for name, entry in distinct.values():
+            if not bucket.holds(PinnedArtefact(entry.artefact, entry.runtime)):
+                raise InputError(
+                    f"{self._releases.lock_file(environment)}: agents.{name}.artefact is not in s3://{bucket.name}: "
+                    f"`strandline promote {name} --from {entry.promoted_from} --to {environment}` brings it there."
+                )
+        published = bucket.published()
+        if published.lock != lock:
+            bucket.publish(lock, published)
+
+    def _bootstrap_local(self) -> None:
+        if self._target.is_local:
+            self._bootstrap()
 
     def _bootstrap(self) -> None:
         environment = self._target.environment
@@ -135,7 +197,15 @@ class Deployment:
             place = f"aws://{environment.account}/{environment.region}"
             self._cdk(["bootstrap", place], "Bootstrapping the local account")
 
-    def _require_values(self, users: dict[str, list[str]]) -> None:
+    def require_values(self, users: Mapping[str, Sequence[str]]) -> None:
+        """Makes sure that every secret of what is deployed has a value.
+
+        Args:
+            users: Who names each secret.
+
+        Raises:
+            InputError: Some have none; says which and how to set them.
+        """
         from strandline.secret_inventory import take_secrets
 
         reports = take_secrets(self._target, users)
@@ -153,7 +223,7 @@ class Deployment:
 
     def _run(self, arguments: list[str], title: str, *, show: bool = False) -> None:
         log = self._home / "logs" / f"cdk-{arguments[0]}-{self._target.environment.name}.log"
-        run_cdk(arguments, self._target.variables, title=title, log=log)
+        run_cdk([*arguments, *self._target.cdk_options], self._target.variables, title=title, log=log)
         if show:
             stderr.print(log.read_text(), markup=False, highlight=False)
 
@@ -162,7 +232,12 @@ class Deployment:
 _APPROVED = ("--require-approval", "never")
 
 
-def _ask(question: str) -> bool:
+def ask(question: str) -> bool:
+    """Asks a person.
+
+    Raises:
+        InputError: There is nobody to ask.
+    """
     if not os.isatty(0):
         raise InputError("There is no terminal to ask on: say --yes to deploy without being asked.")
     return typer.confirm(question)

@@ -13,11 +13,12 @@ from agent_runtime.loader import load_blueprint
 class Destination:
     name: str = "staging"
     execution_mode: str = "staging"
+    is_emulated: bool = False
     variables: dict[str, str] = field(default_factory=dict)
 
 
 STAGING, PRODUCTION = Destination(), Destination("production", "production")
-LOCAL = Destination("local", "simulation")
+LOCAL = Destination("local", "simulation", is_emulated=True)
 
 
 def loaded(folder, text):

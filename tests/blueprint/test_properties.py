@@ -94,6 +94,7 @@ DOCUMENTS = st.builds(
 class Destination:
     name = "production"
     execution_mode = "production"
+    is_emulated = False
     variables: ClassVar[dict[str, str]] = {"A": "value", "KEY": ""}
 
 

@@ -36,7 +36,7 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
     """
     import aws_cdk as cdk
 
-    from stacks.agent_stack import AgentStack, Surroundings
+    from stacks.agent_stack import AgentStack, Payload, Surroundings
     from stacks.synthesis import create_app
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -50,7 +50,7 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
             "Agent",
             environment=environment,
             agent=agent,
-            artefact=_artefact(agent, folder),
+            payload=Payload(build_bundle(agent), _artefact(agent, folder)),
             surroundings=Surroundings(
                 "arn:aws:lambda:gate",
                 "http://gateway.example.com:4000",

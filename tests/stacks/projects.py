@@ -47,10 +47,11 @@ def write_project(
     environments: Mapping[str, Mapping[str, Any]],
     gateway: Mapping[str, Any] | None = GATEWAY,
 ) -> Path:
-    """Writes the user's files."""
+    """Writes the user's files. All environments deploy these; what was promoted is looked at in tests/releases."""
     for folder in ("agents", "prompts"):
         (root / "blueprints" / folder).mkdir(parents=True, exist_ok=True)
-    (root / "environments.yaml").write_text(yaml.safe_dump({"environments": dict(environments)}))
+    written = {name: {"releases": "working-tree", **settings} for name, settings in environments.items()}
+    (root / "environments.yaml").write_text(yaml.safe_dump({"environments": written}))
     if gateway:
         (root / "blueprints" / "gateway.yaml").write_text(yaml.safe_dump(dict(gateway)))
     for agent in agents:

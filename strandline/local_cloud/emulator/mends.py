@@ -18,6 +18,7 @@ def apply() -> None:
     """Apply them; once, before the first request."""
     _count_loopback_as_secure()
     _ask_for_tasks_by_their_names()
+    _tell_policies_of_conditional_writes()
     logging.getLogger("hypercorn.access").disabled = True
 
 
@@ -59,6 +60,21 @@ def _ask_for_tasks_by_their_names() -> None:
 
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_actions.request_tag_context = request_tag_context
+
+
+def _tell_policies_of_conditional_writes() -> None:
+    """Whether a write to S3 is one, which a bucket's policy may ask for; MiniStack knows no such condition.
+
+    ("Actions, resources, and condition keys for Amazon S3", Service Authorization Reference: `s3:if-none-match`.)
+    """
+    context_of = iam_actions.s3_service_context
+
+    def s3_service_context(action: str, query: Any, path: str, headers: Any) -> dict[str, Any]:
+        told: dict[str, Any] = context_of(action, query, path, headers) or {}
+        condition = headers.get("if-none-match")
+        return {**told, "s3:if-none-match": condition} if condition else told
+
+    iam_actions.s3_service_context = s3_service_context
 
 
 def _asked_of_ecs(body: bytes) -> dict[str, Any]:

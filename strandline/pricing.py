@@ -249,6 +249,9 @@ FREE = frozenset(
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Version",
         "AWS::Logs::LogGroup",
+        # The release bucket: an artefact of 60 MB is a tenth of a cent.
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
         "AWS::SNS::Topic",
         "AWS::StepFunctions::StateMachine",
         # Part of what is billed elsewhere, or free.
@@ -292,3 +295,6 @@ FREE = frozenset(
     }
 )
 """Types of resources that cost nothing in an idle month, whatever their properties say."""
+
+KNOWN_TYPES = FREE.union(_PRICED)
+"""Types of resources that our stacks may hold."""

@@ -1,0 +1,1 @@
+"""Promotion: from what one environment runs to what the next one deploys."""

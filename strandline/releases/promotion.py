@@ -1,0 +1,369 @@
+"""One promotion: what an environment runs, shown to be what it says, becomes what the next one deploys."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent_runtime.errors import InputError
+from stacks.releases.lock import PinnedBundle, RecordedChecks, ReleasedAgent, ReleasedGateway, ReleaseLock
+from stacks.releases.project import gateway_facts, project_of_lock, released_project
+from stacks.releases.store import PendingReleases, ReleaseFolder
+from strandline.releases.bucket import PublishedLock, ReleaseBucket, read_object, told_of
+from strandline.releases.candidates import origin_in_lock, origin_in_tree
+from strandline.releases.changes import read_deployed
+from strandline.releases.running import RunningAgent, read_running, require_deployed
+
+if TYPE_CHECKING:
+    from stacks.environments import Environment
+    from stacks.project import Project
+    from strandline.releases.candidates import Origin
+    from strandline.targets import Target
+
+
+class CheckedRelease(Protocol):
+    """What is known of the checks of a release."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether they passed."""
+        ...
+
+    @property
+    def at(self) -> str:
+        """When they ran."""
+        ...
+
+    @property
+    def cases(self) -> Sequence[Any]:
+        """The cases."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the record."""
+        ...
+
+
+ReadChecks = Callable[["Target", str, str], CheckedRelease | None]
+"""Environment, agent, SHA-256 of its bundle to what its checks said; nothing where they never ran on that bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asks for.
+
+    Attributes:
+        agents: Ids; all that may go where none is named.
+        with_gateway: Whether the gateway goes along, also where the agents are named.
+        reason: Why a rule may be passed over.
+    """
+
+    agents: Sequence[str] = ()
+    with_gateway: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A promotion that may go on.
+
+    Attributes:
+        lock: What the destination would deploy.
+        before: What its lock says now.
+        published: What its bucket says now.
+        folder: The releases, with the bundles that come in.
+        running: What the source runs, by agent.
+        origins: What was asked for as the source has it, by agent.
+        forced: Rules that were passed over.
+    """
+
+    lock: ReleaseLock
+    before: ReleaseLock
+    published: PublishedLock
+    folder: PendingReleases
+    running: Mapping[str, RunningAgent]
+    origins: Mapping[str, Origin]
+    forced: Sequence[str] = field(default=())
+
+    @property
+    def moved(self) -> list[str]:
+        """Ids of the agents that were asked for."""
+        return list(self.origins)
+
+
+class Promotion:
+    """Looks at both environments and makes the lock; changes nothing.
+
+    Args:
+        source: Where it comes from.
+        destination: Where it goes to.
+        environments: All environments of the project, in their order.
+        tree: The working tree.
+        folder: The project's releases.
+        read_checks: Tells how the checks of a release went.
+    """
+
+    def __init__(
+        self,
+        source: Target,
+        destination: Target,
+        *,
+        environments: Sequence[Environment],
+        tree: Project,
+        folder: ReleaseFolder,
+        read_checks: ReadChecks,
+    ) -> None:
+        self._source, self._destination = source, destination
+        self._environments = environments
+        self._tree = tree
+        self._folder = PendingReleases(folder.path)
+        self._read_checks = read_checks
+        self._here, self._there = source.environment, destination.environment
+        self._deployed = released_project(tree, self._here, self._folder)
+
+    def prepare(self, request: Request, forced: Sequence[str] = ()) -> Prepared:
+        """Makes the lock of the destination.
+
+        Args:
+            request: What is asked for.
+            forced: Rules that were passed over already.
+
+        Returns:
+            What would be deployed.
+
+        Raises:
+            InputError: The source does not run what it says, or the release may not go there; says what differs.
+            EnvironmentFault: AWS refuses.
+        """
+        passed_over = list(forced)
+        bucket = ReleaseBucket(self._destination)
+        before, published = self._current(bucket)
+        origins = self._origins(request.agents)
+        running = self._proven(origins)
+        self._require_gateway()
+        stamp = self._stamp()
+        agents = {}
+        for origin in origins:
+            checks = self._checks_of(origin, request.reason, passed_over)
+            entry = self._entry(origin, running[origin.agent], checks, stamp)
+            agents[origin.agent] = entry
+        reason = request.reason if passed_over else None
+        agents = {name: entry.model_copy(update={"forced": reason}) for name, entry in agents.items()}
+        changed = {name: entry for name, entry in agents.items() if not is_same(entry, before.agents.get(name))}
+        lock = before.with_entries(changed)
+        if request.with_gateway or not request.agents or lock.gateway is None:
+            gateway = self._gateway(lock, stamp)
+            lock = lock.with_entries({}, gateway if not is_same(gateway, lock.gateway) else None)
+        if published.lock and published.lock != before:
+            lock = self._begun_before(lock, published.lock)
+        # Whether the gateway serves the models, and whatever else synth would refuse.
+        project_of_lock(self._tree, self._there, self._folder, lock).agents_of(self._there)
+        by_agent = {origin.agent: origin for origin in origins}
+        return Prepared(lock, before, published, self._folder, running, by_agent, passed_over)
+
+    def _current(self, bucket: ReleaseBucket) -> tuple[ReleaseLock, PublishedLock]:
+        file = self._folder.lock(self._there.name)
+        return file or ReleaseLock(environment=self._there.name), bucket.published()
+
+    def _begun_before(self, lock: ReleaseLock, published: ReleaseLock) -> ReleaseLock:
+        """What was begun, and ended after the bucket had the lock and before the file had it; or else a stale file."""
+        if _same_releases(published, lock):
+            return published
+        name = self._there.name
+        raise InputError(
+            f"{self._folder.lock_file(name)} is not what {name} was promoted to last{told_of(published)}: get that "
+            f"from version control and promote again, or `strandline deploy --env {name}` to go back to what is here."
+        )
+
+    def _origins(self, asked: Sequence[str]) -> list[Origin]:
+        known = {agent.blueprint.id: agent for agent in self._deployed.agents}
+        if unknown := sorted(set(asked) - set(known)):
+            raise InputError(
+                f"{self._here.name} has no agent {', '.join(unknown)}; it has {', '.join(known) or 'none'}."
+            )
+        if self._here.is_locked:
+            return self._origins_in_lock(asked)
+        mode = self._there.execution_mode
+        # An agent that nobody has asked for by name stays where it may not go.
+        chosen = [
+            known[name]
+            for name in (asked or known)
+            if known[name].blueprint.allows(self._here.execution_mode) and (asked or known[name].blueprint.allows(mode))
+        ]
+        names = [environment.name for environment in self._environments]
+        later = self._environments[names.index(self._there.name) + 1 :]
+        origins = [origin_in_tree(agent, self._here, self._there, later) for agent in chosen]
+        for origin in origins:
+            for content in origin.contents:
+                self._folder.add(content, "json")
+        return self._some(origins)
+
+    def _origins_in_lock(self, asked: Sequence[str]) -> list[Origin]:
+        lock = self._folder.lock(self._here.name)
+        entries = lock.agents if lock else {}
+        agents = {agent.blueprint.id: agent for agent in self._deployed.agents}
+        names = asked or [name for name, entry in entries.items() if self._there.name in entry.onward]
+        return self._some(
+            [
+                origin_in_lock(agents[name], entries[name], self._folder, self._here.name, self._there.name)
+                for name in names
+            ]
+        )
+
+    def _some(self, origins: list[Origin]) -> list[Origin]:
+        if not origins:
+            raise InputError(
+                f"Nothing of {self._here.name} may go to {self._there.name}: execution_modes."
+                f"{self._there.execution_mode} is true in no blueprint that {self._here.name} runs."
+            )
+        return origins
+
+    def _proven(self, origins: Iterable[Origin]) -> dict[str, RunningAgent]:
+        """What the source runs, after making sure that it is what the source says: hashes, bytes and drift."""
+        names = [origin.agent for origin in origins]
+        running = read_running(self._source, names)
+        templates = read_deployed(self._source, [self._source.agent_stack_name(name) for name in names])
+        for origin in origins:
+            template = templates.get(self._source.agent_stack_name(origin.agent))
+            if origin.agent not in running or template is None:
+                raise InputError(
+                    f"{origin.agent} is not deployed in {self._here.name}: `strandline deploy --env {self._here.name}`."
+                )
+            found = running[origin.agent]
+            require_deployed(self._source, origin.agent, found, template)
+            self._require_release(origin, found)
+        return running
+
+    def _require_gateway(self) -> None:
+        settings = self._deployed.gateway
+        if settings is None:
+            return
+        own = self._folder.lock(self._here.name) if self._here.is_locked else None
+        agents = self._deployed.agents_of(self._here)
+        facts = gateway_facts(settings, self._here, agents, self._deployed.scenarios)
+        expected = own.gateway.configuration if own and own.gateway else facts.configuration
+        stack = self._source.stack_name("Gateway")
+        if expected not in json.dumps(read_deployed(self._source, [stack]).get(stack, {})):
+            raise InputError(
+                f"{self._here.name} does not run the gateway of {self._said}: {stack} has not the configuration "
+                f"{expected}. Deploy it first: `strandline deploy --env {self._here.name}`."
+            )
+
+    @property
+    def _said(self) -> str:
+        return str(self._folder.lock_file(self._here.name)) if self._here.is_locked else "the working tree"
+
+    def _require_release(self, origin: Origin, found: RunningAgent) -> None:
+        for part, expected, runs in (
+            ("bundle", origin.bundle, found.bundle),
+            ("code artefact", origin.artefact or found.artefact, found.artefact),
+        ):
+            if expected != runs:
+                raise InputError(
+                    f"{self._here.name} does not run the {origin.agent} of {self._said}: the {part} there is {runs}, "
+                    f"here {expected}. Deploy {self._here.name} first: `strandline deploy --env {self._here.name}`."
+                )
+        bucket, _, key = found.bundle_uri.removeprefix("s3://").partition("/")
+        content = read_object(self._source, bucket, key)
+        if (sha256 := hashlib.sha256(content).hexdigest()) != found.bundle:
+            raise InputError(
+                f"{found.bundle_uri}, the bundle that {origin.agent} runs in {self._here.name}, was changed: the hash "
+                f"of its bytes is {sha256}. Deploy {self._here.name} again, and find out who changed it."
+            )
+
+    def _checks_of(self, origin: Origin, reason: str | None, passed_over: list[str]) -> RecordedChecks | None:
+        if not origin.has_checks:
+            return None
+        name = self._here.name
+        result = self._read_checks(self._source, origin.agent, origin.bundle)
+        if result is not None:
+            checks = RecordedChecks(passed=result.passed, at=result.at, cases=len(result.cases), digest=result.digest)
+            if result.passed:
+                return checks
+        wrong = "did not pass" if result else "did not run on this bundle"
+        rule = f"the checks of {origin.agent} {wrong} in {name}"
+        if reason is None:
+            raise InputError(
+                f"{rule[0].upper()}{rule[1:]}: `strandline checks run {origin.agent} --env {name}`, or say --force "
+                "--reason WHY."
+            )
+        passed_over.append(rule)
+        return checks if result else None
+
+    def _entry(
+        self, origin: Origin, running: RunningAgent, checks: RecordedChecks | None, stamp: Mapping[str, str]
+    ) -> ReleasedAgent:
+        pinned = origin.onward[self._there.name]
+        onward: dict[Any, PinnedBundle] = {
+            name: further for name, further in origin.onward.items() if name != self._there.name
+        }
+        return ReleasedAgent.model_validate(
+            {
+                "version": origin.version,
+                "artefact": running.artefact,
+                "runtime": running.python,
+                "bundle": pinned.bundle,
+                "variables": pinned.variables,
+                "onward": onward,
+                "checks": checks,
+                **stamp,
+            }
+        )
+
+    def _gateway(self, lock: ReleaseLock, stamp: Mapping[str, str]) -> ReleasedGateway | None:
+        if self._deployed.gateway is None or self._deployed.gateway_document is None:
+            return None
+        own = self._folder.lock(self._here.name) if self._here.is_locked else None
+        if own and own.gateway:
+            settings = own.gateway.settings
+        else:
+            settings = self._folder.add(_read(self._deployed.gateway_document.file), "yaml")
+        agents = project_of_lock(
+            self._tree, self._there, self._folder, lock.model_copy(update={"gateway": None})
+        ).agents
+        facts = gateway_facts(self._deployed.gateway, self._there, agents)
+        return ReleasedGateway.model_validate(
+            {"settings": settings, "configuration": facts.configuration, "image": facts.image, **stamp}
+        )
+
+    def _stamp(self) -> dict[str, str]:
+        caller = self._destination.client("sts").get_caller_identity()["Arn"]
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"promoted_from": self._here.name, "promoted_by": caller, "promoted_at": now}
+
+
+def _read(file: str) -> bytes:
+    from pathlib import Path
+
+    return Path(file).read_bytes()
+
+
+_WHO_AND_WHEN = {"promoted_by", "promoted_at", "promoted_from", "forced", "checks", "digest"}
+
+
+def is_same(one: ReleasedAgent | ReleasedGateway | None, other: ReleasedAgent | ReleasedGateway | None) -> bool:
+    """Whether two entries deploy the same, whoever promoted them and when.
+
+    Args:
+        one: An entry; none where there is none.
+        other: Another.
+
+    Returns:
+        Whether they do.
+    """
+    if one is None or other is None:
+        return one is other
+    return one.model_dump(exclude=_WHO_AND_WHEN) == other.model_dump(exclude=_WHO_AND_WHEN)
+
+
+def _same_releases(one: ReleaseLock, other: ReleaseLock) -> bool:
+    return (
+        one.agents.keys() == other.agents.keys()
+        and all(is_same(entry, other.agents[name]) for name, entry in one.agents.items())
+        and is_same(one.gateway, other.gateway)
+    )
