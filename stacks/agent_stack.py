@@ -113,7 +113,7 @@ class AgentStack(EnvironmentStack):
             bundle.sha256,
             payload.artefact.sha256,
             role.attr_arn,
-            check_plan(agent),
+            check_plan(agent, environment),
             {
                 **self._environment_variables(bundle_object),
                 "Platform": blueprint.runtime.platform_version,

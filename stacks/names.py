@@ -32,6 +32,8 @@ CHECKS_STACK = "Checks"
 """Id of the stack with what runs checks while agents are deployed."""
 GATE_TYPE = "Custom::StrandlineChecks"
 """Type of the resource that lets a version pass."""
+JUDGE_OUTPUT = "Judge"
+"""Output of the same stack: the function that judges answers, where a blueprint asks for one."""
 RECORDS_OUTPUT = "Records"
 """Output of the stack of the checks: the bucket with what is kept of them."""
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
 from stacks.names import CHECKS_STACK, RECORDS_OUTPUT
-from strandline.drift import Deployed
+from strandline.checks.results import checks_outputs
+from strandline.drift import physical_ids
 from strandline.execution_roles import remove_all_roles
+from strandline.releases.changes import read_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from strandline.targets import Target
 
 # What imports goes before what it imports from.
-_LAST = ("Gateway", CHECKS_STACK, "Data", "Network", "Secrets")
+_LAST = ("Gateway", CHECKS_STACK, "Data", "Network", "Releases", "Secrets")
 _POLL_SECONDS = 1.0
 _LONGEST_SECONDS = 3600.0
 _KEPT = {
@@ -72,14 +74,13 @@ def plan_destruction(target: Target) -> Plan:
     Returns:
         What would go, and what would stay.
     """
-    deployed = Deployed(target)
-    stacks = deployed.stacks()
+    stacks = read_deployed(target)
     last = [target.stack_name(name) for name in _LAST]
-    first = tuple(stack for stack in stacks if stack not in last)
+    first = tuple(sorted(stack for stack in stacks if stack not in last))
     steps = tuple(step for step in (first, *((stack,) for stack in last if stack in stacks)) if step)
     kept, kinds = [], set()
-    for stack in stacks:
-        resources, ids = deployed.template(stack)["Resources"], deployed.physical_ids(stack)
+    for stack, template in stacks.items():
+        resources, ids = template["Resources"], physical_ids(target, stack)
         kinds |= {one["Type"] for one in resources.values()}
         kept += [
             Kept(one["Type"], ids.get(name, name), _KEPT[one["DeletionPolicy"]])
@@ -142,9 +143,7 @@ def _await(client: Any, stack: str, environment: str) -> None:
 
 def _empty_records(target: Target, plan: Plan) -> None:
     """CloudFormation deletes no bucket with something in it; one that stays is left as it is."""
-    client, stack = target.client("cloudformation"), target.stack_name(CHECKS_STACK)
-    (found,) = client.describe_stacks(StackName=stack)["Stacks"]
-    bucket = next((one["OutputValue"] for one in found.get("Outputs", ()) if one["OutputKey"] == RECORDS_OUTPUT), None)
+    bucket = checks_outputs(target).get(RECORDS_OUTPUT)
     if bucket is None or bucket in {one.name for one in plan.kept}:
         return
     store = target.client("s3")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
 from stacks.names import GATE_TYPE, LIVE
 from strandline.endpoints import Endpoints
 from strandline.invocation import find_runtime
+from strandline.releases.changes import read_assembly, read_deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from strandline.releases.changes import Template, Templates
     from strandline.targets import Target
-
-Template = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +35,10 @@ class Drift:
     message: str
 
 
-class Deployed:
-    """The stacks of an environment as CloudFormation has them.
-
-    Args:
-        target: The environment.
-    """
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._client = target.client("cloudformation")
-        self._templates: dict[str, Template] = {}
-
-    def stacks(self) -> list[str]:
-        """Names of the stacks that are there."""
-        prefix = self._target.stack_name("")
-        pages = self._client.get_paginator("describe_stacks").paginate()
-        return sorted(
-            stack["StackName"] for page in pages for stack in page["Stacks"] if stack["StackName"].startswith(prefix)
-        )
-
-    def template(self, stack: str) -> Template:
-        """The template that a stack was deployed with."""
-        if stack not in self._templates:
-            body = self._client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
-            self._templates[stack] = json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body))
-        return self._templates[stack]
-
-    def physical_ids(self, stack: str) -> dict[str, str]:
-        """Physical id of each resource of a stack, by its logical id."""
-        found = self._client.describe_stack_resources(StackName=stack)["StackResources"]
-        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
+def physical_ids(target: Target, stack: str) -> dict[str, str]:
+    """Gives the physical id of each resource of a stack, by its logical id."""
+    found = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
 
 
 def find_drift(target: Target, assembly: Path) -> list[Drift]:
@@ -78,38 +51,19 @@ def find_drift(target: Target, assembly: Path) -> list[Drift]:
     Returns:
         Every difference; empty where there is none.
     """
-    deployed = Deployed(target)
-    found = [*_of_templates(deployed, wanted_templates(assembly), target.environment.name)]
-    for stack in deployed.stacks():
-        template = deployed.template(stack)
-        found += _of_roles(target, deployed, stack, template)
+    deployed = read_deployed(target)
+    found = [*_of_templates(deployed, read_assembly(assembly), target.environment.name)]
+    for stack, template in sorted(deployed.items()):
+        ids = physical_ids(target, stack)
+        found += _of_roles(target, ids, stack, template)
         if any(one["Type"] == GATE_TYPE for one in template["Resources"].values()):
             found += _of_live(target, template)
-        found += _of_services(target, deployed, stack, template)
+        found += _of_services(target, ids, stack, template)
     return found
 
 
-def wanted_templates(assembly: Path) -> dict[str, Template]:
-    """Reads the templates of an assembly.
-
-    Args:
-        assembly: Its folder.
-
-    Returns:
-        Templates by the names of their stacks.
-    """
-    found = {}
-    for manifest in assembly.rglob("manifest.json"):
-        for artifact in json.loads(manifest.read_text()).get("artifacts", {}).values():
-            if artifact["type"] == "aws:cloudformation:stack":
-                properties = artifact["properties"]
-                file = manifest.parent / properties["templateFile"]
-                found[properties["stackName"]] = json.loads(file.read_text())
-    return found
-
-
-def _of_templates(deployed: Deployed, wanted: Mapping[str, Template], environment: str) -> Iterator[Drift]:
-    there, deploy = set(deployed.stacks()), f"strandline deploy --env {environment}"
+def _of_templates(deployed: Templates, wanted: Templates, environment: str) -> Iterator[Drift]:
+    there, deploy = deployed.keys(), f"strandline deploy --env {environment}"
     for stack in sorted(wanted.keys() - there):
         yield Drift("template", stack, f"is not deployed: {deploy}")
     for stack in sorted(there - wanted.keys()):
@@ -117,7 +71,7 @@ def _of_templates(deployed: Deployed, wanted: Mapping[str, Template], environmen
             "template", stack, "is deployed, and nothing here asks for it: cdk destroy it, or restore its blueprint"
         )
     for stack in sorted(there & wanted.keys()):
-        own, other = deployed.template(stack)["Resources"], wanted[stack]["Resources"]
+        own, other = deployed[stack]["Resources"], wanted[stack]["Resources"]
         changed = sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name))
         if changed:
             shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")  # noqa: PLR2004 - enough to see which
@@ -145,11 +99,10 @@ def _of_live(target: Target, template: Template) -> Iterator[Drift]:
         )
 
 
-def _of_roles(target: Target, deployed: Deployed, stack: str, template: Template) -> Iterator[Drift]:
+def _of_roles(target: Target, ids: Mapping[str, str], stack: str, template: Template) -> Iterator[Drift]:
     """Rights that were changed by hand: what reads secrets is what the template says, in every role."""
     iam = target.client("iam")
     roles = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::IAM::Role"}
-    ids = deployed.physical_ids(stack) if roles else {}
     for name, role in roles.items():
         told = {one["PolicyName"]: one["PolicyDocument"] for one in role["Properties"].get("Policies", ())}
         if not told or "Fn::" in json.dumps(told) or '"Ref"' in json.dumps(told):
@@ -174,11 +127,10 @@ def _of_roles(target: Target, deployed: Deployed, stack: str, template: Template
             yield Drift("access", stack, f"the rights of the role {ids[name]} were changed by hand in {names}: undo it")
 
 
-def _of_services(target: Target, deployed: Deployed, stack: str, template: Template) -> Iterator[Drift]:
+def _of_services(target: Target, ids: Mapping[str, str], stack: str, template: Template) -> Iterator[Drift]:
     kinds = {one["Type"] for one in template["Resources"].values()}
     if "AWS::ECS::Service" not in kinds:
         return
-    ids = deployed.physical_ids(stack)
     by_kind = {template["Resources"][name]["Type"]: ids[name] for name in template["Resources"] if name in ids}
     services = target.client("ecs").describe_services(
         cluster=by_kind["AWS::ECS::Cluster"], services=[by_kind["AWS::ECS::Service"]]

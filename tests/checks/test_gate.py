@@ -103,6 +103,7 @@ def gate(agents, control=None, store=None):
         control=control or Control(live="3", previous="2"),
         store=store or Store(),
         bucket="records",
+        judge_of=lambda model: None,
         remaining=lambda: 100.0,
         now=lambda: datetime(2026, 11, 21, tzinfo=UTC),
     )
