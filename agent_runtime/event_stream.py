@@ -99,11 +99,12 @@ class EventStream:
             Lines of server-sent events, as many as have come.
         """
         events: list[dict[str, Any] | Failure | None] = [first]
-        while events[-1] is not None:
-            yield b"".join(_line(event) for event in events)
+        while True:
+            if told := b"".join(_line(event) for event in events if event is not None):
+                yield told
+            if events[-1] is None:
+                return
             events = await self._waiting.take()
-        if events[:-1]:
-            yield b"".join(_line(event) for event in events[:-1])
 
     def end(self) -> None:
         """Ends the agent, from any loop; does nothing when it has ended by itself."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 25
 """Seconds that requests in flight have to come to their end after SIGTERM; containers have 30 by default."""
 
+# Longer than who calls keeps a connection that rests (load balancers: 60 s), so that none is closed under a request.
+_KEEP_ALIVE_SECONDS = 75
+
 _EVENT_STREAM = "text/event-stream"
 _PROBE = {"probe": True}
 
@@ -74,6 +77,7 @@ def server_options() -> dict[str, Any]:
         "ws": websocket_protocol,
         # Somewhat more than is taken, so that a message that is too large is answered like a body that is.
         "ws_max_size": 2 * MAXIMUM_BODY_BYTES,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": GRACE_SECONDS,
     }
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from benchmarks.serving import (
     PROXY_KEY,
     ROOT,
     ask,
+    connect,
     free_port,
     handler_variables,
     litellm_proxy,
@@ -131,7 +132,8 @@ def measure(case: Case, turn: int, proxy: Server, aws: AwsServer, bundle: Bundle
     drop_caches()
     command = [sys._base_executable, "main.py"]  # type: ignore[attr-defined]
     with started(command, port, "/ping", log, cwd=case.tree, env=variables) as server:
-        first = ask(port, _SESSION.format(turn)) - server.begun
+        with closing(connect(port)) as connection:
+            first = ask(connection, _SESSION.format(turn)) - server.begun
         return {"ready_s": server.ready_seconds, "first_token_s": first, "rss_mb": server.memory_mb()}
 
 

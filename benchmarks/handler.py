@@ -10,6 +10,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from benchmarks.serving import (
     MODEL,
     PROXY_KEY,
     ask,
+    connect,
     fast_upstream,
     free_port,
     handler_variables,
@@ -76,19 +78,25 @@ def direct(client: openai.OpenAI, _: int) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def through(port: int, number: int) -> float:
-    """One invocation of the handler, in a session of its own: milliseconds to the end of the stream."""
-    begun = time.perf_counter()
-    ask(port, _SESSION.format(number))
-    return (time.perf_counter() - begun) * 1000
+class Caller:
+    """Calls the handler, by a connection for each thread that stays open, as the `openai` client's do."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._kept = threading.local()
+
+    def __call__(self, number: int) -> float:
+        """One invocation, in a session of its own: milliseconds to the end of the stream."""
+        begun = time.perf_counter()
+        if not hasattr(self._kept, "connection"):
+            self._kept.connection = connect(self._port)
+        ask(self._kept.connection, _SESSION.format(number))
+        return (time.perf_counter() - begun) * 1000
 
 
-def compare(port: int, client: openai.OpenAI, sessions: int, calls: int) -> dict[str, Any]:
+def compare(through: Caller, client: openai.OpenAI, sessions: int, calls: int) -> dict[str, Any]:
     """Asks both ways by turns, a round of each at a time."""
-    ways: dict[str, Callable[[int], float]] = {
-        "direct": lambda number: direct(client, number),
-        "handler": lambda number: through(port, number),
-    }
+    ways: dict[str, Callable[[int], float]] = {"direct": lambda number: direct(client, number), "handler": through}
     times: dict[str, list[float]] = {name: [] for name in ways}
     seconds = dict.fromkeys(ways, 0.0)
     with ThreadPoolExecutor(sessions) as pool:
@@ -118,11 +126,12 @@ def soak(server: Server, invocations: int, progress: Callable[[], None]) -> tupl
     """
     rows = []
     part = invocations // SAMPLES
+    through = Caller(server.port)
     with ThreadPoolExecutor(8) as pool:
         begun = server.cpu_seconds()
         for sample in range(SAMPLES):
             numbers = range(sample * part, (sample + 1) * part)
-            for _ in pool.map(lambda number: ask(server.port, _SESSION.format(number % SESSIONS_IN_ALL)), numbers):
+            for _ in pool.map(lambda number: through(number % SESSIONS_IN_ALL), numbers):
                 pass
             rows.append(
                 {
@@ -161,11 +170,12 @@ def main() -> None:
         aws = stack.enter_context(AwsServer())
         with litellm_proxy(scratch) as proxy, handler(scratch, aws, f"{proxy.url}/v1") as server:
             client = stack.enter_context(openai.OpenAI(base_url=f"{proxy.url}/v1", api_key=PROXY_KEY, max_retries=0))
+            through = Caller(server.port)
             for number in range(_WARM_UP):
                 direct(client, number)
-                through(server.port, number)
+                through(number)
             for sessions, calls in SESSIONS.items():
-                report.rows.append(compare(server.port, client, sessions, calls))
+                report.rows.append(compare(through, client, sessions, calls))
                 progress.advance(task)
         with fast_upstream(scratch) as upstream, handler(scratch, aws, f"{upstream.url}/v1") as server:
             rows, rate = soak(server, invocations, lambda: progress.advance(task))

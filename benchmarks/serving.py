@@ -215,30 +215,31 @@ def handler_variables(aws: AwsServer, bundle: Bundle, port: int) -> dict[str, st
     }
 
 
-def ask(port: int, session: str, headers: Mapping[str, str] | None = None) -> float:
+def connect(port: int) -> http.client.HTTPConnection:
+    """Makes a connection to a handler, opened by its first request and kept open."""
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
+
+
+def ask(connection: http.client.HTTPConnection, session: str, headers: Mapping[str, str] | None = None) -> float:
     """Asks a handler, reads the whole stream, and tells when the first text came.
 
     Args:
-        port: The handler's.
+        connection: To the handler.
         session: AgentCore's session id.
         headers: Further request headers.
 
     Returns:
         `time.perf_counter()` at the first text.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
-    try:
-        body = json.dumps({"prompt": "When does the tide turn?"})
-        fixed = {"Content-Type": "application/json", "Accept": "text/event-stream", SESSION_HEADER: session}
-        connection.request("POST", "/invocations", body, {**fixed, **(headers or {})})
-        response = connection.getresponse()
-        first, told = None, b""
-        while piece := response.read1(65536):
-            told += piece
-            if first is None and _FIRST_TEXT.search(told):
-                first = time.perf_counter()
-    finally:
-        connection.close()
+    body = json.dumps({"prompt": "When does the tide turn?"})
+    fixed = {"Content-Type": "application/json", "Accept": "text/event-stream", SESSION_HEADER: session}
+    connection.request("POST", "/invocations", body, {**fixed, **(headers or {})})
+    response = connection.getresponse()
+    first, told = None, b""
+    while piece := response.read1(65536):
+        told += piece
+        if first is None and _FIRST_TEXT.search(told):
+            first = time.perf_counter()
     if response.status != http.client.OK or first is None:
         sys.exit(f"The handler does not answer ({response.status}): {told[:500]!r}")
     return first

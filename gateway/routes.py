@@ -21,13 +21,19 @@ def find_unserved(agents: Iterable[LoadedBlueprint], settings: GatewaySettings) 
     """Find the agents that ask for a model which the gateway does not serve.
 
     Args:
-        agents: The agents; those that do not use the gateway are passed over.
+        agents: The agents; of those that do not use the gateway only who judges their answers is asked of it.
         settings: What the gateway serves.
 
     Returns:
-        A problem for each such name, of `model.model_id` and of `budget.models`.
+        A problem for each such name, of `model.model_id`, `budget.models` and `gate.judge_model`.
     """
-    return tuple(problem for agent in agents if agent.blueprint.uses_gateway for problem in _unserved(agent, settings))
+    found: list[Problem] = []
+    for agent in agents:
+        if agent.blueprint.uses_gateway:
+            found += _unserved(agent, settings)
+        if judge := agent.blueprint.gate.judge_model:
+            found += _unknown(agent, [(("gate", "judge_model"), judge)], settings)
+    return tuple(found)
 
 
 def find_uncounted(agents: Iterable[LoadedBlueprint], settings: GatewaySettings) -> tuple[Problem, ...]:
@@ -68,6 +74,12 @@ def _unserved(agent: LoadedBlueprint, settings: GatewaySettings) -> Iterator[Pro
     further = blueprint.budget.models if blueprint.budget else ()
     asked: list[tuple[tuple[str | int, ...], str]] = [(("model", "model_id"), blueprint.model.model_id)]
     asked += [(("budget", "models", position), name) for position, name in enumerate(further)]
+    yield from _unknown(agent, asked, settings)
+
+
+def _unknown(
+    agent: LoadedBlueprint, asked: Iterable[tuple[tuple[str | int, ...], str]], settings: GatewaySettings
+) -> Iterator[Problem]:
     for place, name in asked:
         if name not in settings.names:
             hint = f"{did_you_mean(name, settings.names)}; or add it to gateway.yaml"

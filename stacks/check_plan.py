@@ -10,15 +10,23 @@ from stacks.custom_resources.json_schema import NOT_HELD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent_runtime.blueprint import Blueprint
     from agent_runtime.blueprint_blocks import Check
     from agent_runtime.loader import LoadedBlueprint
+    from stacks.environments import Environment
 
 
-def check_plan(agent: LoadedBlueprint) -> dict[str, Any]:
+def judge_model_in(blueprint: Blueprint, environment: Environment) -> str | None:
+    """Gives the model that judges an agent's answers: none in simulation, where no model could."""
+    return None if environment.execution_mode == "simulation" else blueprint.gate.judge_model
+
+
+def check_plan(agent: LoadedBlueprint, environment: Environment) -> dict[str, Any]:
     """Writes down what is run.
 
     Args:
         agent: The agent as it is in the environment.
+        environment: The environment.
 
     Returns:
         Checks, as `stacks.custom_resources.check_run` takes them.
@@ -26,14 +34,19 @@ def check_plan(agent: LoadedBlueprint) -> dict[str, Any]:
     Raises:
         InputError: A check's schema holds what the gate cannot hold an answer to.
     """
-    gate = agent.blueprint.gate
+    gate, judge = agent.blueprint.gate, judge_model_in(agent.blueprint, environment)
+    checks = [_check(agent, index, check) for index, check in enumerate(agent.blueprint.checks)]
     return {
-        "checks": [_check(agent, index, check) for index, check in enumerate(agent.blueprint.checks)],
+        "checks": checks if judge else [_without_judge(check) for check in checks],
         "repetitions": gate.repetitions,
         "pass_threshold": gate.pass_threshold,
         "max_cost_usd": gate.max_cost_usd,
-        "judge_model": gate.judge_model,
+        "judge_model": judge,
     }
+
+
+def _without_judge(check: dict[str, Any]) -> dict[str, Any]:
+    return {name: expected for name, expected in check.items() if name != "judge"}
 
 
 def _check(agent: LoadedBlueprint, index: int, check: Check) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from aws_cdk import aws_iam as iam
 
 from stacks.base import EnvironmentStack
 from stacks.constructs.deployment_function import DeploymentFunction
+from stacks.constructs.judge import add_judge
 from stacks.constructs.record_bucket import add_record_bucket
 from stacks.nag import acknowledge
-from stacks.names import RECORDS_OUTPUT, partition
+from stacks.names import JUDGE_OUTPUT, RECORDS_OUTPUT, partition
 
 if TYPE_CHECKING:
+    from stacks.constructs.judge import JudgePlace
     from stacks.environments import Environment
 
 TIMEOUT_SECONDS = 900
@@ -27,24 +29,28 @@ class ChecksStack(EnvironmentStack):
         scope: The environment's stage.
         construct_id: Id in the stage.
         environment: The environment.
+        judge: Where a judge reaches the gateway, if a blueprint asks for one.
 
     Attributes:
         service_token: What the gates of the agents name as their maker.
     """
 
-    def __init__(self, scope: cdk.Stage, construct_id: str, *, environment: Environment) -> None:
+    def __init__(
+        self, scope: cdk.Stage, construct_id: str, *, environment: Environment, judge: JudgePlace | None = None
+    ) -> None:
         super().__init__(scope, construct_id, environment=environment, description="checks of new versions")
         bucket = add_record_bucket(self, "RecordBucket")
         records = f"{bucket.attr_arn}/checks/*"
         owner = f"arn:{partition(environment)}:bedrock-agentcore:{environment.region}:{environment.account}"
         runtimes = f"{owner}:runtime/{environment.name}_*"
+        judge_arn = add_judge(self, judge) if judge else None
         function = DeploymentFunction(
             self,
             "Function",
             module="checks",
             description=f"Checks new versions of the agents in {environment.name} before callers reach them",
             timeout_seconds=TIMEOUT_SECONDS,
-            variables={"RECORDS": bucket.ref},
+            variables={"RECORDS": bucket.ref, **({"JUDGE": judge_arn} if judge_arn else {})},
             statements=[
                 iam.PolicyStatement(
                     actions=[
@@ -55,6 +61,7 @@ class ChecksStack(EnvironmentStack):
                     resources=[runtimes],
                 ),
                 iam.PolicyStatement(actions=["s3:PutObject"], resources=[records]),
+                *([iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[judge_arn])] if judge_arn else []),
             ],
         )
         acknowledge(
@@ -68,4 +75,6 @@ class ChecksStack(EnvironmentStack):
         )
         self.bound_roles()
         self.service_token = self.export(function.arn)
+        if judge_arn:
+            cdk.CfnOutput(self, JUDGE_OUTPUT, value=judge_arn, description="What judges answers of agents")
         cdk.CfnOutput(self, RECORDS_OUTPUT, value=bucket.ref, description="Bucket of what is kept of checks")

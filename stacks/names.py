@@ -32,6 +32,8 @@ CHECKS_STACK = "Checks"
 """Id of the stack with what runs checks while agents are deployed."""
 GATE_TYPE = "Custom::StrandlineChecks"
 """Type of the resource that lets a version pass."""
+JUDGE_OUTPUT = "Judge"
+"""Output of the same stack: the function that judges answers, where a blueprint asks for one."""
 RECORDS_OUTPUT = "Records"
 """Output of the stack of the checks: the bucket with what is kept of them."""
 
@@ -74,6 +76,11 @@ def agent_key(agent: str) -> str:
 def agent_stack_id(agent: str) -> str:
     """Id of an agent's stack in its stage; CloudFormation knows no underscore."""
     return f"Agent-{agent.replace('_', '-')}"
+
+
+def role_path(environment: Environment, agent: str) -> str:
+    """The IAM path of an agent's execution roles, of which each set of rights has its own."""
+    return f"/strandline/{environment.name}/{agent}/"
 
 
 def permissions_boundary_arn(environment: Environment) -> str | None:

@@ -181,6 +181,14 @@ def _without_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
         )
         for agent in agents
         if agent.blueprint.uses_gateway
+    ] + [
+        agent.document.problem(
+            ("gate", "judge_model"),
+            "there is no gateway whose model could judge: the blueprints folder has no gateway.yaml",
+            "add gateway.yaml, or remove judge_model and judge",
+        )
+        for agent in agents
+        if agent.blueprint.gate.judge_model
     ]
 
 

@@ -10,7 +10,9 @@ from agent_runtime.bundle import build_bundle
 from gateway.scenarios import compile_scenarios
 from stacks.agent_stack import AgentStack, Payload, Surroundings
 from stacks.artefacts import Artefacts
+from stacks.check_plan import judge_model_in
 from stacks.checks_stack import ChecksStack
+from stacks.constructs.judge import JudgePlace
 from stacks.data_stack import DataStack
 from stacks.gateway_stack import GatewayStack
 from stacks.gateway_target import gateway_target
@@ -71,7 +73,7 @@ class EnvironmentStage(cdk.Stage):
         self._releases = ReleasesStack(self, "Releases", environment=environment) if environment.is_locked else None
         self._network = self._build_network(agents)
         self._gateway = self._build_gateway(agents)
-        self._checks = ChecksStack(self, CHECKS_STACK, environment=environment)
+        self._checks = self._build_checks(agents)
         surroundings = Surroundings(
             gate=self._checks.service_token,
             gateway_url=self._gateway.url if self._gateway else None,
@@ -107,6 +109,15 @@ class EnvironmentStage(cdk.Stage):
         if data:
             gateway.add_stack_dependency(data)
         return gateway
+
+    def _build_checks(self, agents: Sequence[LoadedBlueprint]) -> ChecksStack:
+        is_judged = any(judge_model_in(agent.blueprint, self._environment) for agent in agents)
+        if not is_judged or self._gateway is None or self._network is None:
+            return ChecksStack(self, CHECKS_STACK, environment=self._environment)
+        place = JudgePlace(self._gateway.url, self._network.agent_subnet_ids, self._network.agent_security_group_id)
+        checks = ChecksStack(self, CHECKS_STACK, environment=self._environment, judge=place)
+        checks.add_stack_dependency(self._gateway)
+        return checks
 
     def _build_data(self, network: NetworkStack) -> DataStack | None:
         hosting = self._environment.gateway

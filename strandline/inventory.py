@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ class DeployedAgent:
         arn: Its ARN.
         version: Newest version.
         live: Version behind the endpoint `live`; `None` while there is none.
+        candidate: Version that the checks ask, behind the endpoint `candidate`.
+        previous: Version that a rollback goes back to, behind the endpoint `previous`.
+        bundle: Hash of the bundle that callers get.
+        code: Hash of the code artefact that callers get.
         status: AgentCore's status.
     """
 
@@ -25,6 +30,10 @@ class DeployedAgent:
     arn: str
     version: str
     live: str | None
+    candidate: str | None
+    previous: str | None
+    bundle: str | None
+    code: str | None
     status: str
 
 
@@ -37,12 +46,14 @@ class Inventory:
         agents: Runtimes.
         gateway: Tasks of the gateway, desired and running; `None` without a gateway.
         secrets: Variable to whether its secret has a value.
+        secret_ages: Variable to the whole days since its secret last changed.
     """
 
     stacks: dict[str, str]
     agents: list[DeployedAgent]
     gateway: dict[str, Any] | None
     secrets: dict[str, bool]
+    secret_ages: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `status --json` prints."""
@@ -59,7 +70,18 @@ def take_inventory(target: Target) -> Inventory:
         What there is; empty for an environment that was never deployed.
     """
     stacks = _stacks(target)
-    return Inventory(stacks=stacks, agents=_agents(target), gateway=_gateway(target, stacks), secrets=_secrets(target))
+    secrets = _secrets(target)
+    now = dt.datetime.now(dt.UTC)
+    return Inventory(
+        stacks=stacks,
+        agents=_agents(target),
+        gateway=_gateway(target, stacks),
+        secrets={name: bool(secret.get("SecretVersionsToStages")) for name, secret in secrets.items()},
+        secret_ages={
+            name: (now - (secret.get("LastChangedDate") or secret["CreatedDate"])).days
+            for name, secret in secrets.items()
+        },
+    )
 
 
 def _stacks(target: Target) -> dict[str, str]:
@@ -78,19 +100,27 @@ def _agents(target: Target) -> list[DeployedAgent]:
     prefix = f"{target.environment.name}_"
     pages = client.get_paginator("list_agent_runtimes").paginate()
     runtimes = [runtime for page in pages for runtime in page["agentRuntimes"]]
-    return [_agent(client, runtime) for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+    return [_agent(target, runtime) for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
 
 
-def _agent(client: Any, runtime: dict[str, Any]) -> DeployedAgent:
-    from stacks.names import LIVE
+def _agent(target: Target, runtime: dict[str, Any]) -> DeployedAgent:
+    from stacks.names import CANDIDATE, LIVE, PREVIOUS
+    from strandline.endpoints import Endpoints
+    from strandline.invocation import Runtime
 
-    endpoints = client.list_agent_runtime_endpoints(agentRuntimeId=runtime["agentRuntimeId"])["runtimeEndpoints"]
-    live = next((endpoint.get("liveVersion") for endpoint in endpoints if endpoint["name"] == LIVE), None)
+    endpoints = Endpoints(target, Runtime(runtime["agentRuntimeArn"], ""))
+    behind = endpoints.versions_behind()
+    live = behind.get(LIVE)
+    reached = endpoints.version(live) if live else None
     return DeployedAgent(
         runtime=runtime["agentRuntimeName"],
         arn=runtime["agentRuntimeArn"],
         version=runtime["agentRuntimeVersion"],
         live=live,
+        candidate=behind.get(CANDIDATE),
+        previous=behind.get(PREVIOUS),
+        bundle=reached.bundle if reached else None,
+        code=reached.code if reached else None,
         status=runtime["status"],
     )
 
@@ -112,7 +142,7 @@ def _gateway(target: Target, stacks: dict[str, str]) -> dict[str, Any] | None:
     }
 
 
-def _secrets(target: Target) -> dict[str, bool]:
+def _secrets(target: Target) -> dict[str, dict[str, Any]]:
     from stacks.names import secret_prefix
 
     prefix = secret_prefix(target.environment)
@@ -122,7 +152,7 @@ def _secrets(target: Target) -> dict[str, bool]:
         .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
     )
     return {
-        secret["Name"].removeprefix(prefix): bool(secret.get("SecretVersionsToStages"))
+        secret["Name"].removeprefix(prefix): secret
         for page in pages
         for secret in page["SecretList"]
         if secret["Name"].startswith(prefix)

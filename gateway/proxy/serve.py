@@ -1,7 +1,7 @@
 """Serves the proxy with Granian: `python3 -m gateway.proxy.serve --config config.yaml --port 4000 ...`.
 
-`litellm` itself would serve with uvicorn on h11, which takes a third more of a processor for each request, or with
-Granian under a parent process that holds a second LiteLLM and closes kept connections before the load balancer does.
+`litellm` itself would serve with uvicorn on h11, which answers a tenth fewer requests, or with Granian under a parent
+process that holds a second LiteLLM and closes kept connections before the load balancer does.
 This parent imports no LiteLLM; each worker has it set itself up (`gateway.proxy.application`).
 """
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .check_run import CheckRun, Endpoint, Report
+from .check_run import CheckRun, Endpoint, Judge, Report
 from .events import Change, ChangeFailed, Made, answer
+from .judging import judge_by
 from .records import encode_record, gate_id, is_of_release, record_key, release_of
 
 LIVE, PREVIOUS = "live", "previous"
@@ -34,6 +35,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
         control=boto3.client("bedrock-agentcore-control"),
         store=boto3.client("s3"),
         bucket=os.environ["RECORDS"],
+        judge_of=lambda model: judge_by(boto3.client("lambda"), os.environ.get("JUDGE"), model),
         remaining=remaining,
     )
     answer(event, context, gate.make)
@@ -47,6 +49,7 @@ class Gate:
         control: A client of `bedrock-agentcore-control`.
         store: A client of S3.
         bucket: Where records are kept.
+        judge_of: Gives who judges with a model.
         remaining: Seconds that are left.
         now: The time.
     """
@@ -58,6 +61,7 @@ class Gate:
         control: Any,
         store: Any,
         bucket: str,
+        judge_of: Callable[[str | None], Judge | None],
         remaining: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -65,6 +69,7 @@ class Gate:
         self._control = control
         self._store = store
         self._bucket = bucket
+        self._judge_of = judge_of
         self._remaining = remaining
         self._now = now
 
@@ -83,7 +88,8 @@ class Gate:
         if change.kind == "Delete":
             return change.physical_id or ""
         asked = change.properties
-        release = release_of(*(asked[name] for name in ("Bundle", "Code", "Role", "Plan")))
+        settings = json.dumps(asked["Settings"], sort_keys=True)
+        release = release_of(*(asked[name] for name in ("Bundle", "Code", "Role", "Plan")), settings)
         attributes = {"Previous": self._version_to_hold(asked)}
         if change.physical_id and is_of_release(change.physical_id, release):
             return Made(change.physical_id, attributes)
@@ -99,7 +105,9 @@ class Gate:
 
     def _run(self, asked: Mapping[str, Any]) -> Report:
         endpoint = Endpoint(asked["Agent"], asked["RuntimeArn"], asked["Endpoint"], asked["Protocol"])
-        return CheckRun(self._agents, endpoint, json.loads(asked["Plan"]), remaining=self._remaining).run()
+        plan = json.loads(asked["Plan"])
+        judge = self._judge_of(plan["judge_model"])
+        return CheckRun(self._agents, endpoint, plan, judge=judge, remaining=self._remaining).run()
 
     def _keep(self, asked: Mapping[str, Any], report: Report) -> str:
         told = {

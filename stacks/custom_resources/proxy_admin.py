@@ -29,8 +29,8 @@ class ProxyRefused(Exception):
         self.status = status
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The master key goes to the gateway and nowhere that it points at."""
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A key goes to the gateway and nowhere that it points at."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follows none."""
@@ -49,7 +49,7 @@ class ProxyAdmin:
         self._url = url.rstrip("/")
         self._master_key = master_key
         self._sleep = sleep
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects())
 
     def find_key(self, token: str) -> dict[str, Any] | None:
         """Finds a key by its hash, which LiteLLM calls the token.

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from agent_runtime.errors import InputError
 from stacks.check_plan import check_plan
 from stacks.custom_resources.check_run import CheckRun, Endpoint
+from stacks.custom_resources.judging import judge_by
+from stacks.names import JUDGE_OUTPUT
 from stacks.project import load_project
+from strandline.checks.results import checks_outputs
 from strandline.invocation import find_runtime
 
 if TYPE_CHECKING:
@@ -34,7 +37,10 @@ def run_checks(target: Target, agent: LoadedBlueprint, endpoint: str) -> Report:
     """
     runtime = find_runtime(target, agent.blueprint.id)
     asked = Endpoint(agent.blueprint.id, runtime.arn, endpoint, runtime.protocol)
-    return CheckRun(target.client("bedrock-agentcore"), asked, check_plan(agent)).run()
+    plan = check_plan(agent, target.environment)
+    function = checks_outputs(target).get(JUDGE_OUTPUT) if plan["judge_model"] else None
+    judge = judge_by(target.client("lambda"), function, plan["judge_model"]) if function else None
+    return CheckRun(target.client("bedrock-agentcore"), asked, plan, judge=judge).run()
 
 
 def find_agent(target: Target, agent_id: str, blueprints: Path) -> LoadedBlueprint:

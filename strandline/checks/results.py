@@ -129,19 +129,24 @@ def records_bucket(target: Target) -> str:
     Raises:
         EnvironmentFault: The environment has no such bucket.
     """
-    client = target.client("cloudformation")
-    try:
-        (stack,) = client.describe_stacks(StackName=target.stack_name(CHECKS_STACK))["Stacks"]
-    except client.exceptions.ClientError:
-        stack = {}
-    name = next((one["OutputValue"] for one in stack.get("Outputs", ()) if one["OutputKey"] == RECORDS_OUTPUT), None)
+    name = checks_outputs(target).get(RECORDS_OUTPUT)
     if name is None:
         environment = target.environment.name
         raise EnvironmentFault(
             f"{environment} has no records of checks: the stack {target.stack_name(CHECKS_STACK)} is not deployed. "
             f"Deploy it: strandline deploy --env {environment}"
         )
-    return str(name)
+    return name
+
+
+def checks_outputs(target: Target) -> dict[str, str]:
+    """Gives what the stack of the checks tells, by the names of its outputs; nothing where it is not deployed."""
+    client = target.client("cloudformation")
+    try:
+        (stack,) = client.describe_stacks(StackName=target.stack_name(CHECKS_STACK))["Stacks"]
+    except client.exceptions.ClientError:
+        return {}
+    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", ())}
 
 
 def _recorded_digest(target: Target, agent_id: str) -> str | None:

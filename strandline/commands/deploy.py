@@ -70,6 +70,9 @@ class Deployment:
         blueprints: The blueprints folder.
         releases: The folder of the release locks, where it is not the one beside `environments.yaml`.
         assembly: Folder for the cloud assembly, where it is not one that stays.
+
+    Attributes:
+        assembly: Folder of what `synthesise` writes.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class Deployment:
         self._blueprints = blueprints.resolve()
         self._releases = ReleaseFolder(releases) if releases else ReleaseFolder.beside(self._environments)
         self._home = default_home()
-        self._assembly = assembly or self._home / "assemblies" / target.environment.name
+        self.assembly = assembly or self._home / "assemblies" / target.environment.name
 
     def run(
         self, *, confirm: Callable[[str], bool] | None = None, before_agents: Callable[[], None] = lambda: None
@@ -124,6 +127,8 @@ class Deployment:
             InputError: Secrets have no value yet, or a promoted artefact is not where it was put.
             DeploymentError: CloudFormation refuses.
         """
+        from strandline.execution_roles import remove_unused_roles
+
         self._bootstrap_local()
         first = [f"{self._stage}/Secrets", *([f"{self._stage}/Releases"] if self._target.environment.is_locked else [])]
         self._cdk(["deploy", *first, "--exclusively", *_APPROVED], "Deploying the secrets")
@@ -132,6 +137,7 @@ class Deployment:
         if self._target.environment.is_locked:
             self._require_release()
         self._cdk(["deploy", f"{self._stage}/*", "--concurrency", "4", *_APPROVED], f"Deploying {self._stage}")
+        remove_unused_roles(self._target)
 
     def synthesise(self) -> None:
         """Synthesises the environment once; what is compared, asked about and deployed is the same assembly.
@@ -141,7 +147,7 @@ class Deployment:
         """
         inputs = ["-c", f"environment={self._target.environment.name}", "-c", f"releases={self._releases.path}"]
         inputs += ["-c", f"environments={self._environments}", "-c", f"blueprints={self._blueprints}"]
-        arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self._assembly), *inputs]
+        arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self.assembly), *inputs]
         self._run(arguments, f"Synthesising {self._stage}")
 
     def secret_users(self) -> dict[str, list[str]]:
@@ -213,7 +219,7 @@ class Deployment:
             )
 
     def _cdk(self, arguments: list[str], title: str, *, show: bool = False) -> None:
-        self._run([*arguments, "--app", str(self._assembly)], title, show=show)
+        self._run([*arguments, "--app", str(self.assembly)], title, show=show)
 
     def _run(self, arguments: list[str], title: str, *, show: bool = False) -> None:
         log = self._home / "logs" / f"cdk-{arguments[0]}-{self._target.environment.name}.log"

@@ -14,7 +14,6 @@ from tests.stacks.projects import bedrock, blueprint, synthesise, write_project
 
 os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
 
-CHECKS = [{"name": "greets", "prompt": "Say hello.", "contains": ["hello"]}]
 BUDGET = {"max_usd": 5}
 ENVIRONMENTS = {
     "simulation": {"account": "111111111111", "region": "us-east-1"},
@@ -48,12 +47,12 @@ def told_as_json(*arguments):
 
 
 def test_what_is_not_obeyed_yet_is_told_at_its_line_and_the_blueprint_stays_valid(project):
-    project(blueprint("tide", checks=CHECKS, budget=BUDGET, gateway={"auth_type": "aws_iam"}))
+    project(blueprint("tide", budget=BUDGET, gateway={"auth_type": "aws_iam"}))
 
     answer = told_as_json()
 
     assert (answer["valid"], answer["problems"]) == (True, [])
-    assert [one["path"] for one in answer["notices"]] == ["budget", "checks", "gateway"]
+    assert [one["path"] for one in answer["notices"]] == ["budget", "gateway"]
     for notice in answer["notices"]:
         assert set(notice) == {"file", "line", "column", "path", "message", "hint"}
         assert notice["file"] == "blueprints/agents/tide.yaml"
@@ -77,19 +76,20 @@ def test_a_blueprint_that_is_obeyed_in_all_it_says_has_no_notices(project):
 
 
 def test_what_an_environment_adds_is_told_for_it_only(project):
-    project(blueprint("tide", environments={"production": {"checks": CHECKS}}))
+    idle = {"auth_type": "aws_iam"}
+    project(blueprint("tide", environments={"production": {"gateway": idle}}))
 
     assert "notices" not in told_as_json("--env", "simulation")
     (notice,) = told_as_json("--env", "production")["notices"]
-    assert notice["path"] == "checks"
+    assert notice["path"] == "gateway"
     assert notice == told_as_json()["notices"][0]
 
 
 def test_one_file_far_from_any_project_is_told_too(project):
-    root = project(blueprint("tide", checks=CHECKS))
+    root = project(blueprint("tide", gateway={"auth_type": "aws_iam"}))
     (root / "environments.yaml").unlink()
 
-    assert [one["path"] for one in told_as_json("blueprints/agents/tide.yaml")["notices"]] == ["checks"]
+    assert [one["path"] for one in told_as_json("blueprints/agents/tide.yaml")["notices"]] == ["gateway"]
 
 
 def test_more_tags_than_aws_takes_with_those_of_the_environment_are_told(project):
@@ -115,7 +115,7 @@ def assembly(tmp_path_factory):
     """Agents that say more than others."""
     agents = [
         blueprint("plain"),
-        blueprint("told", checks=CHECKS, budget=BUDGET),
+        blueprint("told", gateway={"auth_type": "aws_iam"}, budget=BUDGET),
         blueprint("tagged", tags=["coast", "customer service"]),
         bedrock("unseen", "anthropic.claude-sonnet-4-5-20250929-v1:0", observability={"enabled": False}),
         bedrock("signing", "anthropic.claude-sonnet-4-5-20250929-v1:0", gateway={"url": GATEWAY}),
@@ -147,7 +147,7 @@ def test_synth_tells_it_too_and_does_not_fail_where_warnings_do(assembly):
 
     assert said["Simulation/Agent-plain"] == []
     assert [kind for kind, _ in said["Simulation/Agent-told"]] == ["aws:cdk:info", "aws:cdk:info"]
-    assert {text.split(": ")[1] for _, text in said["Simulation/Agent-told"]} == {"budget", "checks"}
+    assert {text.split(": ")[1] for _, text in said["Simulation/Agent-told"]} == {"budget", "gateway"}
 
 
 def test_tags_are_tags_of_the_runtime(assembly):

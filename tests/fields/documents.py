@@ -69,6 +69,10 @@ _GUARDRAIL = {
         }
     }
 }
+_JUDGED = {
+    "checks": [{"name": "first", "prompt": "Say so.", "judge": "It says so."}],
+    "gate": {"judge_model": "judge"},
+}
 _FUNCTION = {"tools": [{"python": "field_tools:forecast"}]}
 
 
@@ -98,6 +102,12 @@ def _needs(addresses: Addresses) -> dict[str, dict[str, Any]]:
         "observability.data_protection.action": _PRESIDIO,
         "observability.data_protection.guardrail": _GUARDRAIL,
         "checks": {"checks": [{"name": "first", "prompt": "Say so.", "contains": ["so"]}]},
+        "checks[].output_schema": {
+            "output_schema": "analysis",
+            "checks": [{"name": "first", "prompt": "Say so.", "contains": ["so"]}],
+        },
+        "checks[].judge": _JUDGED,
+        "gate.judge_model": _JUDGED,
         # It belongs to the key that the gateway makes, so the agent brings none.
         "budget": {
             "budget": {"max_usd": 5, "per": "month", "rpm": 6, "tpm": 7},

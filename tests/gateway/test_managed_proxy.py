@@ -17,8 +17,8 @@ from strands.models.openai import OpenAIModel
 from gateway.compile import compile_config
 from gateway.settings import GatewaySettings
 from gateway.target import GatewayTarget
-from tests.support.litellm_proxy import MASTER_KEY
-from tests.support.managed_proxy import SALT_KEY, managed_proxy
+from tests.support.litellm_proxy import MASTER_KEY, litellm_proxy
+from tests.support.managed_proxy import SALT_KEY, managed_variables
 from tests.support.openai_server import OpenAIServer, Reply, ToolCall
 from tests.support.proxy_log import request_lines
 
@@ -47,8 +47,14 @@ def provider():
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory, provider):
-    """The proxy's address and its log."""
+def variables():
+    """What the proxy is told; a second one that is told the same is another task of the service."""
+    with managed_variables(redis=True) as managed:
+        yield {**managed, "LOCAL_KEY": PROVIDER_KEY}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, provider):
     here = {"api_key_env": "LOCAL_KEY", "api_base": provider.base_url}
     settings = GatewaySettings.model_validate(
         {
@@ -64,7 +70,13 @@ def proxy(tmp_path_factory, provider):
     )
     path = tmp_path_factory.mktemp("managed") / "config.yaml"
     path.write_text(compile_config(settings, TARGET))
-    with managed_proxy(path, redis=True, LOCAL_KEY=PROVIDER_KEY) as running:
+    return path
+
+
+@pytest.fixture(scope="module")
+def proxy(config, variables):
+    """The proxy's address and its log."""
+    with litellm_proxy(config, **variables) as running:
         administer(running[0], "/team/new", team_id=TEAM, team_alias=TEAM)
         yield running
 
@@ -168,6 +180,24 @@ def test_reached_limit_is_told_with_its_owner_and_reset(mint, client, proxy):
     assert 1 <= int(refusal.value.response.headers["retry-after"]) <= 60
     (line,) = request_lines(proxy[1], owner="hasty", refusal="rate_limit_exceeded")
     assert (line["RateLimitRefusals"], line["team"]) == (1, TEAM)
+
+
+def test_limit_is_one_for_all_tasks_of_the_service(mint, proxy, config, variables, tmp_path):
+    allowed = 4
+    key = mint("twofold", rpm_limit=allowed)
+    copy = tmp_path / "config.yaml"
+    copy.write_text(config.read_text())
+
+    with litellm_proxy(copy, **variables) as second:
+        statuses = [_status_of_a_question(url, key) for _ in range(allowed) for url in (proxy[0], second[0])]
+
+    assert sorted(statuses) == [200] * allowed + [429] * allowed
+
+
+def _status_of_a_question(url, key):
+    question = {"model": "priced", "messages": fresh()}
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(f"{url}/v1/chat/completions", json=question, headers=headers, timeout=60).status_code
 
 
 def test_key_is_refused_for_a_model_that_it_was_not_given(mint, client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from agent_runtime.errors import EnvironmentFault
 from agent_runtime.providers import packages
 from agent_runtime.secret_store import CACHE_SECONDS
 from tests.providers.conftest import KEY, OTHER_KEY, Seen, ask, close
+from tests.providers.parity import user
 from tests.support.openai_server import Reply
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -74,6 +76,28 @@ def test_missing_package_is_told_with_what_to_install(house, monkeypatch, way, p
 
     with pytest.raises(EnvironmentFault, match=f"{package}.*requirements/{dependency_set}.lock.*pip install"):
         house.source(house.blueprint(way))
+
+
+@pytest.mark.parametrize("way", ["light", "litellm"])
+def test_stream_that_is_left_is_closed_at_once_and_not_by_the_collector(house, way):
+    house.openai.script("tide", Reply(text="The tide turns twice a day", stop_after=4))
+
+    async def leave() -> None:
+        source = house.source(house.blueprint(way))
+        model = await source.current()
+        events = model.stream([user("When?")], None, "You know the tides.")
+        async for event in events:
+            if "contentBlockDelta" in event:
+                break
+        await events.aclose()
+        assert await asyncio.to_thread(house.openai.requests[-1].gone.wait, 30)
+        await close(source)
+
+    gc.disable()
+    try:
+        asyncio.run(leave())
+    finally:
+        gc.enable()
 
 
 class _Absent:

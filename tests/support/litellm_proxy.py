@@ -37,8 +37,7 @@ def litellm_proxy(config: Path, **variables: str):
         "PATH": os.environ["PATH"],
         "HOME": str(config.parent),
         "LITELLM_MASTER_KEY": MASTER_KEY,
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_MODE": "PRODUCTION",
+        **server.variables(),
         # Where the hooks of a compiled configuration are.
         "PYTHONPATH": str(REPOSITORY),
         **variables,

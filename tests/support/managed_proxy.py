@@ -19,11 +19,18 @@ SALT_KEY = "sk-canary-salt-key"
 @contextmanager
 def managed_proxy(config: Path, *, redis: bool = False, **variables: str):
     """Runs the proxy on a `config.yaml` and an empty database of its own; gives its address and its log."""
+    with managed_variables(redis=redis) as managed, litellm_proxy(config, **managed, **variables) as running:
+        yield running
+
+
+@contextmanager
+def managed_variables(*, redis: bool):
+    """What proxies are told so that they share a database, and a Redis where it is asked for."""
     with ExitStack() as stack:
+        variables = database_variables()
         if redis:
-            port = stack.enter_context(redis_server())
-            variables = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), **variables}
-        yield stack.enter_context(litellm_proxy(config, **database_variables(), **variables))
+            variables |= {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(stack.enter_context(redis_server()))}
+        yield variables
 
 
 def database_variables() -> dict[str, str]:
