@@ -24,7 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from agent_runtime.blueprint_blocks import Budget, Check, Observability, Thinking, Tool, ToolGateway
+from agent_runtime.blueprint_blocks import Budget, Check, Gate, Observability, Thinking, Tool, ToolGateway
 from agent_runtime.blueprint_rules import (
     GATEWAY,
     BaseUrl,
@@ -266,6 +266,11 @@ class Blueprint(StrictModel):
         default=(),
         examples=["[{name: greets, prompt: Say hello., contains: [hello]}]"],
         description="What a new version must pass before users reach it.",
+    )
+    gate: Gate = Field(
+        default=Gate(),
+        examples=["{repetitions: 3, pass_threshold: 0.6}"],
+        description="How the checks are run.",
     )
     budget: Budget | None = Field(
         default=None, examples=["{max_usd: 50, per: month}"], description="What the agent may spend at the gateway."

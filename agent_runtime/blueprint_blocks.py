@@ -31,7 +31,7 @@ from agent_runtime.cross_rules import (
     tool_gateway_faults,
     trace_faults,
 )
-from agent_runtime.rules import EnvName, Line, Text, VariableValue
+from agent_runtime.rules import EnvName, Line, Text, Token, VariableValue
 from agent_runtime.strict import Rules, StrictModel
 
 
@@ -217,7 +217,9 @@ class Check(StrictModel):
 
     name: CheckName = Field(examples=["greets"], description="Name of the check in reports.")
     prompt: Text = Field(min_length=1, examples=["Say hello."], description="What the agent is asked.")
-    contains: Lines = Field(default=(), examples=["[hello]"], description="Texts that the answer holds, all of them.")
+    contains: Lines = Field(
+        default=(), examples=["[hello]"], description="Texts that the answer holds, all of them, in capitals or not."
+    )
     regex: Regex | None = Field(
         default=None, examples=["(?i)hello"], description="Expression that is found in the answer."
     )
@@ -227,14 +229,55 @@ class Check(StrictModel):
     tools: Tokens | None = Field(
         default=None, examples=["[search]"], description="Tools that are called, in this order; [] for none."
     )
-    max_latency_ms: int | None = Field(default=None, ge=1, le=900_000, examples=[5000], description="Longest time.")
+    max_latency_ms: int | None = Field(
+        default=None, ge=1, le=900_000, examples=[5000], description="Longest time, without the start of the session."
+    )
     max_cost_usd: float | None = Field(
         default=None, gt=0, le=1000, allow_inf_nan=False, examples=[0.01], description="Highest cost."
     )
     max_iterations: int | None = Field(default=None, ge=1, le=100, examples=[3], description="Most model calls.")
     refuses: bool | None = Field(default=None, examples=[True], description="Whether the agent refuses to answer.")
     no_pii: bool | None = Field(
-        default=None, examples=[True], description="Whether the answer must hold no personal data."
+        default=None,
+        examples=[True],
+        description="Whether the answer must hold no personal data that patterns and checksums find: addresses of mail "
+        "and IP, cards, IBANs, phone and US social security numbers.",
+    )
+    judge: Text | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4000,
+        examples=["The answer is polite and names an hour."],
+        description="What gate.judge_model must find true of the answer.",
+    )
+
+
+class Gate(StrictModel):
+    """How the checks of a new version are run, before users reach it."""
+
+    repetitions: int = Field(
+        default=1, ge=1, le=20, examples=[3], description="Times that each check is made, each in a session of its own."
+    )
+    pass_threshold: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        examples=[0.8],
+        description="Share of the repetitions of each check that must pass.",
+    )
+    max_cost_usd: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        examples=[0.5],
+        description="Most that all checks may cost; what would come after is not run, and fails.",
+    )
+    judge_model: Token | None = Field(
+        default=None,
+        examples=["demo"],
+        description="Model of the gateway that judges the answers of checks with judge.",
     )
 
 

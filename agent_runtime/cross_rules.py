@@ -288,6 +288,28 @@ def _twice(agent: Blueprint) -> Iterator[Fault]:
             yield Fault("two checks have this name", "give one of them another", ("checks", index, "name"))
 
 
+def _idle_checks(agent: Blueprint) -> Iterator[Fault]:
+    """Find expectations that no answer of this agent could show, and ways of running checks that run nothing."""
+    for index, check in enumerate(agent.checks):
+        if check.tools is not None and agent.runtime.protocol != "HTTP":
+            message = f"an agent that speaks {agent.runtime.protocol} does not tell which tools it calls"
+            yield Fault(message, "remove tools", ("checks", index, "tools"))
+        if check.output_schema is not None and agent.output_schema is None:
+            message = "no answer is structured: the agent has no output_schema"
+            yield Fault(
+                message, "add output_schema to the agent, or remove it here", ("checks", index, "output_schema")
+            )
+        if ":" in (check.output_schema or "") and agent.output_schema not in (None, check.output_schema):
+            message = "a class is known to the agent only, which holds its answers to another schema"
+            yield Fault(message, "name a file of the schemas folder", ("checks", index, "output_schema"))
+        if check.judge is not None and agent.gate.judge_model is None:
+            message = "nobody judges: gate.judge_model is missing"
+            yield Fault(message, "add gate: {judge_model: a model of the gateway}", ("checks", index, "judge"))
+    judged = any(check.judge is not None for check in agent.checks)
+    if agent.gate.judge_model is not None and not judged:
+        yield Fault("judge_model has no effect: no check has judge", "remove it", ("gate", "judge_model"))
+
+
 def _idle_budget(agent: Blueprint) -> Iterator[Fault]:
     if agent.budget and not agent.uses_gateway:
         yield Fault("budget has no effect without base_url: gateway, which counts", "remove it", ("budget",))
@@ -303,6 +325,6 @@ MODEL_RULES = (_ignored_connection, _missing_key, _wrong_client, _wrong_cache, _
 
 AGENT_RULES = (
     *(_out_of_reach, _thinking, _protection_of_model, _secrets_among_variables, _overlays, _twice),
-    _idle_budget,
+    *(_idle_budget, _idle_checks),
 )
 """What two blocks of a blueprint cannot have together."""

@@ -21,6 +21,7 @@ STRUCTURED = "structured"
 USAGE = "usage"
 DONE = "done"
 ERROR = "error"
+PROBE = "probe"
 
 _TOKENS = {
     **{"input_tokens": "inputTokens", "output_tokens": "outputTokens", "total_tokens": "totalTokens"},

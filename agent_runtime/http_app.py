@@ -27,6 +27,7 @@ GRACE_SECONDS = 25
 _KEEP_ALIVE_SECONDS = 75
 
 _EVENT_STREAM = "text/event-stream"
+_PROBE = {"probe": True}
 
 
 def build_app(service: AgentService) -> BedrockAgentCoreApp:
@@ -86,6 +87,8 @@ async def _answer(service: AgentService, payload: object, context: RequestContex
     from agent_runtime.event_stream import json_response
     from agent_runtime.trace_context import take_in
 
+    if payload == _PROBE:
+        return json_response(await _probe(service))
     headers = _headers(context)
     caller = Caller.from_headers(headers)
     take_in(headers)
@@ -95,6 +98,14 @@ async def _answer(service: AgentService, payload: object, context: RequestContex
     if prompt.stream or (prompt.stream is None and _EVENT_STREAM in accept):
         return await _stream(events, takes_json="application/json" in accept or "*/*" in accept)
     return json_response(await _last(events))
+
+
+async def _probe(service: AgentService) -> dict[str, Any]:
+    """What runs here, or why it could not work: an answer in both cases, as AgentCore keeps the body of a failure."""
+    try:
+        return await service.probe()
+    except Exception as error:
+        return failure_of(error).as_event()
 
 
 async def _last(events: AsyncGenerator[dict[str, Any]]) -> dict[str, Any]:

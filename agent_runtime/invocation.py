@@ -91,6 +91,19 @@ class AgentService:
             "secrets": self._secrets.versions() if self._secrets else {},
         }
 
+    async def probe(self) -> dict[str, Any]:
+        """Reads every secret that requests will ask for, and calls no model: what a new version must be able to.
+
+        Returns:
+            An event that tells what runs here.
+
+        Raises:
+            SecretError: A secret cannot be read, or cannot be what it is used for.
+        """
+        if self._secrets:
+            await self._secrets.get_registered()
+        return events.typed(events.PROBE, **self.details())
+
     async def events(
         self, prompt: Prompt, session_id: str, *, user_id: str | None = None, context_id: str | None = None
     ) -> AsyncGenerator[dict[str, Any]]:

@@ -36,9 +36,6 @@ def find_notices(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
 
 
 def _notices(blueprint: Blueprint) -> Iterator[Fault]:
-    if blueprint.checks:
-        message = "checks are not run in this version: nothing keeps a version that fails them from its callers"
-        yield Fault(message, "keep them, and ask the new version yourself: strandline invoke", ("checks",))
     if blueprint.gateway and blueprint.gateway.url is None:
         message = "gateway has no effect without url: no server of tools is asked"
         yield Fault(message, "add url, the address of the AgentCore gateway, or remove gateway", ("gateway",))

@@ -128,6 +128,7 @@ class SecretStore:
         # Held for a few steps and never while waiting for an answer.
         self._lock = threading.Lock()
         self._variables: set[str] = set()
+        self._required: set[str] = set()
         self._known: dict[str, _Known] = {}
         self._reading: _Reading | None = None
         self._began = 0.0
@@ -138,10 +139,12 @@ class SecretStore:
         """The name in Secrets Manager of a variable's secret."""
         return self._reader.name_of(variable)
 
-    def register(self, variables: Iterable[str]) -> None:
+    def register(self, variables: Iterable[str], optional: Iterable[str] = ()) -> None:
         """Names variables that requests will ask for, so that one call reads all of the agent's; reads nothing."""
+        required = set(variables)
         with self._lock:
-            self._variables.update(variables)
+            self._required |= required
+            self._variables |= required | set(optional)
 
     async def get_all(self, variables: Iterable[str], optional: Iterable[str] = ()) -> dict[str, SecretValue]:
         """Gives the current values of variables' secrets.
@@ -158,7 +161,7 @@ class SecretStore:
         """
         required = dict.fromkeys(variables)
         others = [variable for variable in dict.fromkeys(optional) if variable not in required]
-        self.register((*required, *others))
+        self.register(required, others)
         await self._settle(required, others)
         with self._lock:
             now = self._clock()
@@ -168,6 +171,13 @@ class SecretStore:
                 for variable in others
                 if variable not in self._known or not self._known[variable].absent
             }
+
+    async def get_registered(self) -> dict[str, SecretValue]:
+        """Gives the current values of all registered variables; raises as `get_all` does."""
+        with self._lock:
+            required = sorted(self._required)
+            optional = sorted(self._variables - self._required)
+        return await self.get_all(required, optional)
 
     async def reread(self, refused: Mapping[str, str]) -> None:
         """Reads again after a provider refused a key; what is in hand stays until there is a newer version.

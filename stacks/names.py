@@ -24,6 +24,17 @@ GATEWAY_PUBLIC_ADMIN_PORT = 8443
 LIVE = "live"
 """The endpoint that callers use; DEFAULT would follow every new version at once."""
 
+CANDIDATE = "candidate"
+"""The endpoint of the newest version, which the checks ask and no caller."""
+PREVIOUS = "previous"
+"""The endpoint that holds what was behind `live` before, so that AgentCore keeps that version for a rollback."""
+CHECKS_STACK = "Checks"
+"""Id of the stack with what runs checks while agents are deployed."""
+GATE_TYPE = "Custom::StrandlineChecks"
+"""Type of the resource that lets a version pass."""
+RECORDS_OUTPUT = "Records"
+"""Output of the stack of the checks: the bucket with what is kept of them."""
+
 
 def partition(environment: Environment) -> str:
     """The AWS partition of the environment's region."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError, StrandlineError
-from strandline.dialects import DIALECTS
+from stacks.custom_resources import agent_calls
+from stacks.custom_resources.agent_calls import new_session_id
+from stacks.custom_resources.dialects import DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from strandline.dialects import Question
+    from stacks.custom_resources.agent_calls import Answer
     from strandline.targets import Target
+
+__all__ = ["AgentFailureError", "Runtime", "ask", "find_runtime", "new_session_id", "told_of"]
 
 _SHORTEST_SESSION_ID, _LONGEST_SESSION_ID = 33, 256
 
@@ -24,41 +26,21 @@ class AgentFailureError(StrandlineError):
     """Raised when the agent answers with a failure; the message names its type and its id in the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An agent's answer.
-
-    Attributes:
-        text: All text of the answer.
-        first_text_ms: Milliseconds until the first piece of text.
-        latency_ms: Milliseconds until the last.
-        body: The handler's last event, with usage, model and cost.
-    """
-
-    text: str
-    first_text_ms: float | None
-    latency_ms: float
-    body: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The object that `invoke --json` prints; `None` where nothing is known."""
-        model = self.body.get("model") or {}
-        return {
-            "text": self.text,
-            "structured": self.body.get("structured"),
-            "agent": self.body.get("agent"),
-            "version": self.body.get("version"),
-            "session_id": self.body.get("session_id"),
-            "model": model.get("answered") or model.get("requested"),
-            "usage": self.body.get("usage"),
-            "cost_usd": self.body.get("cost_usd"),
-            "latency_ms": self.latency_ms,
-        }
-
-
-def new_session_id() -> str:
-    """Makes a session id as long as AgentCore wants them."""
-    return f"strandline-{uuid.uuid4()}"
+def told_of(answer: Answer) -> dict[str, Any]:
+    """Gives the object that `invoke --json` prints of an answer; `None` where nothing is known."""
+    body = answer.body
+    model = body.get("model") or {}
+    return {
+        "text": answer.text,
+        "structured": body.get("structured"),
+        "agent": body.get("agent"),
+        "version": body.get("version"),
+        "session_id": body.get("session_id"),
+        "model": model.get("answered") or model.get("requested"),
+        "usage": body.get("usage"),
+        "cost_usd": body.get("cost_usd"),
+        "latency_ms": answer.latency_ms,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +54,11 @@ class Runtime:
 
     arn: str
     protocol: str
+
+    @property
+    def runtime_id(self) -> str:
+        """Its id, by which the control plane knows it."""
+        return self.arn.rpartition("/")[2]
 
 
 def find_runtime(target: Target, agent: str) -> Runtime:
@@ -132,75 +119,16 @@ def ask(
         )
     runtime = find_runtime(target, agent)
     dialect = DIALECTS[runtime.protocol]
-    question = dialect.ask(agent, prompt, session_id)
     started = time.perf_counter()
-    response = _invoke(target, question, agentRuntimeArn=runtime.arn, qualifier=LIVE, runtimeSessionId=session_id)
-    return _read(dialect.read(_messages(response)), started, on_text)
-
-
-def _invoke(target: Target, question: Question, **request: str) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
-        return target.client("bedrock-agentcore").invoke_agent_runtime(
-            contentType="application/json",
-            accept=question.accept,
-            payload=json.dumps(question.payload).encode(),
-            **question.parameters,
-            **request,
+        messages = agent_calls.invoke(
+            target.client("bedrock-agentcore"),
+            dialect.ask(agent, prompt, session_id),
+            agentRuntimeArn=runtime.arn,
+            qualifier=LIVE,
+            runtimeSessionId=session_id,
         )
-    except ClientError as error:
-        said = error.response["Error"]
-        raise EnvironmentFault(f"AgentCore refuses ({said.get('Code')}): {said.get('Message')}") from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"AgentCore cannot be reached ({type(error).__name__}).") from None
-
-
-def _messages(answer: Any) -> Iterator[dict[str, Any]]:
-    """The answer's messages: the events of a stream, or the one that its body is."""
-    if not answer.get("contentType", "").startswith("text/event-stream"):
-        try:
-            yield json.loads(answer["response"].read())
-        except ValueError:
-            raise AgentFailureError("The agent's answer is neither a stream of events nor JSON.") from None
-        return
-    for line in _lines(answer["response"]):
-        if line.startswith(b"data:"):
-            message = json.loads(line[len(b"data:") :])
-            if isinstance(message, dict):
-                yield message
-
-
-def _lines(body: Any) -> Iterator[bytes]:
-    """Lines as they come; botocore's own `iter_lines` waits for a kilobyte before it gives the first."""
-    line = bytearray()
-    for byte in body.iter_chunks(1):
-        if byte == b"\n":
-            yield bytes(line)
-            line.clear()
-        else:
-            line += byte
-
-
-def _read(events: Iterator[dict[str, Any]], started: float, on_text: Callable[[str], None]) -> Answer:
-    pieces: list[str] = []
-    first: float | None = None
-    last: dict[str, Any] = {}
-    for event in events:
-        if "error" in event:
-            failure = event["error"]
-            told = [failure.get("type"), f"id {failure['id']} in the log" if failure.get("id") else None]
-            raise AgentFailureError(f"{failure.get('message')} ({', '.join(part for part in told if part)})")
-        text = event.get("event", {}).get("contentBlockDelta", {}).get("delta", {}).get("text")
-        if text:
-            first = first if first is not None else _since(started)
-            pieces.append(text)
-            on_text(text)
-        last = event
-    if "result" not in last:
-        raise AgentFailureError("The stream ended before the agent's answer did.")
-    return Answer(text="".join(pieces), first_text_ms=first, latency_ms=_since(started), body=last)
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+        return agent_calls.read(dialect.read(messages), started, on_text)
+    except agent_calls.AgentFailed as failed:
+        kind = EnvironmentFault if failed.refused_by else AgentFailureError
+        raise kind(str(failed)) from None

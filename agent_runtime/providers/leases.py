@@ -60,7 +60,7 @@ class CredentialReader:
         self._secrets = secrets
         self._key = api_key_env
         self._headers = dict(extra_headers_env)
-        secrets.register((*([api_key_env] if api_key_env else []), *self._headers.values()))
+        secrets.register([api_key_env] if api_key_env else [], optional=self._headers.values())
 
     @property
     def key_name(self) -> str | None:

@@ -1,7 +1,7 @@
 """CloudFormation's side of a custom resource: its events, and the answer that it waits for.
 
-See "Custom resource request and response reference", AWS CloudFormation User Guide. An answer holds no data: whatever a
-resource returned would be readable for everybody who may describe the stack.
+See "Custom resource request and response reference", AWS CloudFormation User Guide. What a resource
+gives back is readable for everybody who may describe the stack: no secret is among it.
 """
 
 from __future__ import annotations
@@ -46,20 +46,36 @@ class Change:
     properties: Mapping[str, Any]
 
 
-def answer(event: Mapping[str, Any], context: Any, make: Callable[[Change], str]) -> None:
+@dataclass(frozen=True)
+class Made:
+    """What became of a change.
+
+    Attributes:
+        physical_id: What the resource is known by.
+        attributes: What the template reads of it; whoever may describe the stack may read it too.
+    """
+
+    physical_id: str
+    attributes: Mapping[str, str]
+
+
+def answer(event: Mapping[str, Any], context: Any, make: Callable[[Change], str | Made]) -> None:
     """Makes a change and tells CloudFormation how it went; raises nothing, because Lambda would deliver again.
 
     Args:
         event: CloudFormation's event.
         context: Lambda's context, for the name of the log.
-        make: Makes the change; gives the id that the resource is known by.
+        make: Makes the change; gives the id that the resource is known by, and attributes where the template reads any.
     """
     change = Change(
         event["RequestType"], event["RequestId"], event.get("PhysicalResourceId"), event["ResourceProperties"]
     )
     status, reason, physical_id = "FAILED", "", change.physical_id
+    attributes: Mapping[str, str] = {}
     try:
-        status, physical_id = "SUCCESS", make(change)
+        made = make(change)
+        physical_id, attributes = (made.physical_id, made.attributes) if isinstance(made, Made) else (made, {})
+        status = "SUCCESS"
     except ChangeFailed as failed:
         status, reason, physical_id = "FAILED", str(failed), failed.physical_id or change.physical_id
     except Exception as fault:
@@ -75,7 +91,8 @@ def answer(event: Mapping[str, Any], context: Any, make: Callable[[Change], str]
             "StackId": event["StackId"],
             "RequestId": event["RequestId"],
             "LogicalResourceId": event["LogicalResourceId"],
-            "NoEcho": True,
+            "NoEcho": not attributes,
+            "Data": attributes,
         },
     )
 

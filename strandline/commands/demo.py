@@ -16,15 +16,15 @@ from strandline.commands.deploy import Deployment, prepare
 from strandline.commands.invoke import ask_and_print
 from strandline.console import stderr, stdout
 from strandline.inventory import take_inventory
-from strandline.invocation import new_session_id
+from strandline.invocation import new_session_id, told_of
 from strandline.local_cloud import default_home
 from strandline.targets import BLUEPRINTS, ENVIRONMENTS, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stacks.custom_resources.agent_calls import Answer
     from strandline.inventory import Inventory
-    from strandline.invocation import Answer
 
 _AGENT = "hello"
 _MODEL = "demo"
@@ -103,7 +103,7 @@ def _timed(times: dict[str, float], step: str) -> Iterator[None]:
 def _print_summary(inventory: Inventory, answer: Answer, times: dict[str, float], target: Target) -> None:
     from rich.table import Table
 
-    facts = answer.as_dict()
+    facts = told_of(answer)
     agent = next(one for one in inventory.agents if one.runtime == f"{target.environment.name}_{_AGENT}")
     gateway = inventory.gateway or {}
     usage = facts["usage"] or {}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from strandline.console import stderr, stdout
-from strandline.invocation import ask, new_session_id
+from strandline.invocation import ask, new_session_id, told_of
 from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
 
 if TYPE_CHECKING:
-    from strandline.invocation import Answer
+    from stacks.custom_resources.agent_calls import Answer
     from strandline.targets import Target
 
 
@@ -31,7 +31,7 @@ def invoke(
     session_id = session or new_session_id()
     if as_json:
         answer = ask(target, agent, prompt, session_id=session_id)
-        stdout.print_json(json.dumps(answer.as_dict()))
+        stdout.print_json(json.dumps(told_of(answer)))
         return
     answer = ask_and_print(target, agent, prompt, session_id=session_id)
     stderr.print(f"[dim]session {session_id}, {answer.latency_ms / 1000:.1f} s[/]", highlight=False)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from strandline.dialects import DIALECTS
+from agent_runtime.protocols import answers
+from stacks.custom_resources.dialects import ANSWER, DIALECTS, ERROR
+
+assert (ANSWER, ERROR) == (answers.ANSWER, answers.ERROR)
 
 FAILURE = {"type": "model_throttled", "message": "Later.", "id": "id-1"}
 FACTS = {"agent": "tide", "usage": {"total_tokens": 3}}

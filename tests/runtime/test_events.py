@@ -16,9 +16,10 @@ from agent_runtime import events, failures
 from agent_runtime.failures import InvocationError, failure_of
 from agent_runtime.inputs import Prompt
 from agent_runtime.secret_reader import SecretError
-from strandline.dialects import DIALECTS
-from strandline.invocation import _messages as read_messages
-from strandline.invocation import _read as read_stream
+from stacks.custom_resources.agent_calls import messages as read_messages
+from stacks.custom_resources.agent_calls import read as read_stream
+from stacks.custom_resources.dialects import DIALECTS
+from strandline.invocation import told_of
 from tests.runtime.handler import SESSION, events_of, text_of
 from tests.support.equipped_handler import TEST_MODEL, EquippedHandler
 from tests.support.openai_server import Reply, ToolCall
@@ -185,7 +186,7 @@ def test_command_line_reads_such_a_stream(equipped, endpoint):
     answer = read_stream(DIALECTS["HTTP"].read(told), 0.0, pieces.append)
 
     assert pieces == ["High", " water", " at", " six."]
-    assert answer.as_dict()["usage"]["total_tokens"] == 36
+    assert told_of(answer)["usage"]["total_tokens"] == 36
     assert answer.body["type"] == "done"
 
 

@@ -1,4 +1,4 @@
-"""How `strandline invoke` speaks to an agent, by the protocol that its runtime serves.
+"""How an agent is asked, by the protocol that its runtime serves: `strandline invoke`, and the checks of a release.
 
 A dialect writes the question, and reads the answer into the events that the handler sends over HTTP: pieces of text,
 and last the answer with all that is known of it, or a failure.
@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent_runtime.protocols.answers import ANSWER, ERROR
-
 Event = dict[str, Any]
+
+# `agent_runtime.protocols.answers` has the same; a function of a deployment carries no agent_runtime.
+ANSWER, ERROR = "strandline/answer", "strandline/error"
 
 # "MCP protocol contract": AgentCore needs no handshake, the server keeps nothing of it.
 _MCP_VERSION = "2025-11-25"
@@ -41,14 +42,20 @@ class Dialect:
     Attributes:
         ask: Writes a question of an agent's id, a prompt and a session.
         read: Reads the messages of an answer.
+        probe: Writes a question that the agent answers without its model, and over HTTP with all of its secrets.
     """
 
     ask: Callable[[str, str, str], Question]
     read: Callable[[Iterator[Event]], Iterator[Event]]
+    probe: Callable[[], Question]
 
 
 def _ask_http(agent: str, prompt: str, session: str) -> Question:
     return Question({"prompt": prompt}, "text/event-stream")
+
+
+def _probe_http() -> Question:
+    return Question({"probe": True}, "application/json")
 
 
 def _ask_mcp(agent: str, prompt: str, session: str) -> Question:
@@ -58,6 +65,11 @@ def _ask_mcp(agent: str, prompt: str, session: str) -> Question:
         "application/json, text/event-stream",
         {"mcpSessionId": session, "mcpProtocolVersion": _MCP_VERSION},
     )
+
+
+def _probe_mcp() -> Question:
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    return Question(listing, "application/json, text/event-stream", {"mcpProtocolVersion": _MCP_VERSION})
 
 
 def _read_mcp(messages: Iterator[Event]) -> Iterator[Event]:
@@ -84,6 +96,12 @@ def _ask_a2a(agent: str, prompt: str, session: str) -> Question:
     }
     body = {"jsonrpc": "2.0", "id": 1, "method": "message/stream", "params": {"message": message}}
     return Question(body, "text/event-stream, application/json")
+
+
+def _probe_a2a() -> Question:
+    # Of a task that there is not: the answer is A2A's own error, and it is the agent's.
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"id": str(uuid.uuid4())}}
+    return Question(asked, "application/json")
 
 
 def _read_a2a(messages: Iterator[Event]) -> Iterator[Event]:
@@ -124,8 +142,8 @@ def _refusal(error: Mapping[str, Any]) -> Event:
 
 
 DIALECTS = {
-    "HTTP": Dialect(_ask_http, lambda messages: messages),
-    "MCP": Dialect(_ask_mcp, _read_mcp),
-    "A2A": Dialect(_ask_a2a, _read_a2a),
+    "HTTP": Dialect(_ask_http, lambda messages: messages, _probe_http),
+    "MCP": Dialect(_ask_mcp, _read_mcp, _probe_mcp),
+    "A2A": Dialect(_ask_a2a, _read_a2a, _probe_a2a),
 }
 """By the name of the protocol in a blueprint."""

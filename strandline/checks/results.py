@@ -1,0 +1,127 @@
+"""What a deployment recorded of an agent's checks, read back and held to its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import EnvironmentFault
+from stacks.custom_resources.records import digest_of, record_key
+from stacks.names import CHECKS_STACK, GATE_TYPE, RECORDS_OUTPUT
+
+if TYPE_CHECKING:
+    from strandline.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How the checks of one release went.
+
+    Attributes:
+        passed: Whether all of them passed.
+        at: When they ran, ISO 8601 in UTC.
+        version: The version of the runtime that they asked.
+        bundle: Hash of its bundle.
+        code: Hash of its code artefact.
+        cases: Each check: name, passed, runs, passes, reasons, latency_ms, cost_usd.
+        digest: SHA-256 of the record, by which the stack of the agent knows it.
+    """
+
+    passed: bool
+    at: str
+    version: str
+    bundle: str
+    code: str
+    cases: tuple[dict[str, Any], ...]
+    digest: str
+
+
+def read_result(target: Target, agent_id: str, bundle_sha256: str) -> CheckResult | None:
+    """Reads how the checks of what is deployed went.
+
+    Args:
+        target: The environment.
+        agent_id: Id of the agent.
+        bundle_sha256: Hash of the bundle that the result has to be of.
+
+    Returns:
+        The result; nothing where the agent is not deployed there, or was let pass with another bundle.
+
+    Raises:
+        EnvironmentFault: The record is gone, or is not the one that the deployment made.
+    """
+    digest = _recorded_digest(target, agent_id)
+    if digest is None:
+        return None
+    result = load_record(target, agent_id, digest)
+    return result if result.bundle == bundle_sha256 else None
+
+
+def load_record(target: Target, agent_id: str, digest: str) -> CheckResult:
+    """Loads one record.
+
+    Args:
+        target: The environment.
+        agent_id: Id of the agent.
+        digest: SHA-256 of the record.
+
+    Returns:
+        The result.
+
+    Raises:
+        EnvironmentFault: The record is gone, or its bytes are not those of the hash.
+    """
+    key, store = record_key(agent_id, digest), target.client("s3")
+    bucket = records_bucket(target)
+    where = f"the record of the checks of {agent_id} in {target.environment.name}, s3://{bucket}/{key},"
+    mend = f"deploy again and the checks run again: strandline deploy --env {target.environment.name}"
+    try:
+        content = store.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except store.exceptions.ClientError as error:
+        raise EnvironmentFault(f"{where} cannot be read ({error.response['Error']['Code']}); {mend}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise EnvironmentFault(f"{where} was changed: its SHA-256 is {found}; {mend}")
+    told = json.loads(content)
+    return CheckResult(
+        told["passed"], told["at"], told["version"], told["bundle"], told["code"], tuple(told["cases"]), digest
+    )
+
+
+def records_bucket(target: Target) -> str:
+    """Finds where an environment's records are.
+
+    Args:
+        target: The environment.
+
+    Returns:
+        Name of the bucket.
+
+    Raises:
+        EnvironmentFault: The environment has no such bucket.
+    """
+    client = target.client("cloudformation")
+    try:
+        (stack,) = client.describe_stacks(StackName=target.stack_name(CHECKS_STACK))["Stacks"]
+    except client.exceptions.ClientError:
+        stack = {}
+    name = next((one["OutputValue"] for one in stack.get("Outputs", ()) if one["OutputKey"] == RECORDS_OUTPUT), None)
+    if name is None:
+        environment = target.environment.name
+        raise EnvironmentFault(
+            f"{environment} has no records of checks: the stack {target.stack_name(CHECKS_STACK)} is not deployed. "
+            f"Deploy it: strandline deploy --env {environment}"
+        )
+    return str(name)
+
+
+def _recorded_digest(target: Target, agent_id: str) -> str | None:
+    client = target.client("cloudformation")
+    try:
+        found = client.describe_stack_resources(StackName=target.agent_stack_name(agent_id))["StackResources"]
+    except client.exceptions.ClientError:
+        return None
+    gate = next((one for one in found if one["ResourceType"] == GATE_TYPE), None)
+    return digest_of(gate["PhysicalResourceId"]) if gate and gate.get("PhysicalResourceId") else None
