@@ -1,4 +1,4 @@
-"""One agent in one environment: its AgentCore runtime, role, log group and the endpoint `live`.
+"""One agent in one environment: its AgentCore runtime, role, endpoints and the gate before `live`.
 
 L1 constructs on purpose: the L2 runtime brings a role and grants of its own, and a thousand agents feel its cost.
 """
@@ -15,10 +15,12 @@ from aws_cdk import aws_iam as iam
 from agent_runtime.bundle import build_bundle
 from stacks.assets import add_bytes, add_code_artefact
 from stacks.base import EnvironmentStack
+from stacks.check_plan import check_plan
 from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
+from stacks.constructs.gate import Gate, Release
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
-from stacks.names import ENVIRONMENT_KEY, LIVE, agent_key, permissions_boundary_arn, secret_prefix
+from stacks.names import ENVIRONMENT_KEY, agent_key, permissions_boundary_arn, secret_prefix
 from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ class Surroundings:
     """What agents of an environment share.
 
     Attributes:
+        gate: Who lets new versions pass.
         gateway_url: Address of the environment's gateway, if it has one.
         subnet_ids: Subnets of agents with network mode PRIVATE.
         security_group_ids: Security groups of the same.
         gateway_keys: Who mints the agents' keys, where the gateway has a database.
     """
 
+    gate: str
     gateway_url: str | None
     subnet_ids: Sequence[str]
     security_group_ids: Sequence[str]
@@ -84,7 +88,15 @@ class AgentStack(EnvironmentStack):
         role = self._build_role(code, bundle_object)
         runtime = self._build_runtime(role, code, artefact, bundle_object)
         self._build_key(runtime)
-        self._build_live_endpoint(runtime)
+        release = Release(
+            blueprint.id,
+            blueprint.runtime.protocol,
+            bundle.sha256,
+            artefact.sha256,
+            role.attr_arn,
+            check_plan(agent),
+        )
+        Gate(self, "Gate", runtime=runtime, release=release, service_token=surroundings.gate)
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
         cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
 
@@ -181,19 +193,6 @@ class AgentStack(EnvironmentStack):
         if self._gateway_key:
             variables["STRANDLINE_GATEWAY_KEY"] = self._gateway_key
         return variables
-
-    def _build_live_endpoint(self, runtime: agentcore.CfnRuntime) -> None:
-        runtime_id = runtime.attr_agent_runtime_id
-        endpoint = agentcore.CfnRuntimeEndpoint(
-            self,
-            "Live",
-            name=LIVE,
-            agent_runtime_id=runtime_id,
-            agent_runtime_version=runtime.attr_agent_runtime_version,
-        )
-        # AgentCore would make the group without a retention at the first line that it writes.
-        group = self.add_log_group("LiveLogs", name=f"/aws/bedrock-agentcore/runtimes/{runtime_id}-{LIVE}")
-        endpoint.add_resource_dependency(group)
 
 
 def _headers_of(protocol: Protocol) -> agentcore.CfnRuntime.RequestHeaderConfigurationProperty | None:

@@ -9,10 +9,11 @@ import aws_cdk as cdk
 from gateway.scenarios import compile_scenarios
 from stacks.agent_stack import AgentStack, Surroundings
 from stacks.artefacts import Artefacts
+from stacks.checks_stack import ChecksStack
 from stacks.data_stack import DataStack
 from stacks.gateway_stack import GatewayStack
 from stacks.gateway_target import gateway_target
-from stacks.names import agent_stack_id
+from stacks.names import CHECKS_STACK, agent_stack_id
 from stacks.network_needs import find_network_needs
 from stacks.network_stack import NetworkStack
 from stacks.notices import find_notices_there
@@ -63,7 +64,9 @@ class EnvironmentStage(cdk.Stage):
         )
         self._network = self._build_network(agents)
         self._gateway = self._build_gateway(agents)
+        self._checks = ChecksStack(self, CHECKS_STACK, environment=environment)
         surroundings = Surroundings(
+            gate=self._checks.service_token,
             gateway_url=self._gateway.url if self._gateway else None,
             subnet_ids=self._network.agent_subnet_ids if self._network else (),
             security_group_ids=(self._network.agent_security_group_id,) if self._network else (),
@@ -115,6 +118,7 @@ class EnvironmentStage(cdk.Stage):
             surroundings=surroundings,
         )
         stack.add_stack_dependency(self._secrets)
+        stack.add_stack_dependency(self._checks)
         for notice in find_notices_there([agent], self._environment, self._project.gateway):
             # No warning: nothing is wrong, and `cdk synth --strict` would fail for it.
             cdk.Annotations.of(stack).add_info(str(notice))

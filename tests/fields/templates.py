@@ -52,7 +52,11 @@ def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:
             agent=agent,
             artefact=_artefact(agent, folder),
             surroundings=Surroundings(
-                "http://gateway.example.com:4000", ["subnet-1"], ["sg-1"], gateway_keys="arn:aws:lambda:keys"
+                "arn:aws:lambda:gate",
+                "http://gateway.example.com:4000",
+                ["subnet-1"],
+                ["sg-1"],
+                gateway_keys="arn:aws:lambda:keys",
             ),
         )
         app.synth()
