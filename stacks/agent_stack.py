@@ -84,7 +84,9 @@ class AgentStack(EnvironmentStack):
         self._runtime_name = blueprint.runtime_name(environment.name)
         bundle = build_bundle(agent)
         code = add_code_artefact(self, artefact)
-        bundle_object = add_bytes(self, bundle.content, sha256=bundle.sha256, suffix=".json")
+        bundle_object = add_bytes(
+            self, bundle.content, sha256=bundle.sha256, suffix=".json", folder=f"bundles/{self._runtime_name}/"
+        )
         role = self._build_role(code, bundle_object)
         runtime = self._build_runtime(role, code, artefact, bundle_object)
         self._build_key(runtime)
@@ -120,7 +122,7 @@ class AgentStack(EnvironmentStack):
             runtime.node.add_dependency(key)
 
     def _build_role(self, code: S3Object, bundle: S3Object) -> iam.CfnRole:
-        needs = RoleNeeds(self._runtime_name, (code, bundle), self._secret_variables)
+        needs = RoleNeeds(self._runtime_name, code, bundle, self._secret_variables)
         role = iam.CfnRole(
             self,
             "ExecutionRole",
@@ -133,7 +135,7 @@ class AgentStack(EnvironmentStack):
                 )
             ],
         )
-        acknowledge(role, wildcard_reasons(self.target, self._blueprint, self._runtime_name))
+        acknowledge(role, wildcard_reasons(self.target, self._blueprint, needs))
         return role
 
     def _build_runtime(

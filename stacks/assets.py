@@ -27,7 +27,7 @@ class S3Object:
 
     Attributes:
         bucket: Name of the bucket.
-        key: Key of the object, its SHA-256 and its suffix.
+        key: Key of the object, its SHA-256 and its suffix, in a folder or not.
         partition: AWS partition of the bucket.
     """
 
@@ -44,6 +44,11 @@ class S3Object:
     def arn(self) -> str:
         """The ARN of this one object."""
         return f"arn:{self.partition}:s3:::{self.bucket}/{self.key}"
+
+    @property
+    def folder_arn(self) -> str:
+        """The ARN of all objects of its folder."""
+        return f"{self.arn.rpartition('/')[0]}/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class AssetFolder:
 _folders: WeakKeyDictionary[cdk.Stage, AssetFolder] = WeakKeyDictionary()
 
 
-def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: str) -> S3Object:
+def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: str, folder: str = "") -> S3Object:
     """Adds a small file to a stack's assets.
 
     Args:
@@ -77,6 +82,7 @@ def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: s
         content: The file.
         sha256: Hash of the content.
         suffix: Suffix of the key, such as `.json`.
+        folder: What the key begins with, such as `bundles/local_hello/`; nothing for what all share.
 
     Returns:
         Where the file will lie.
@@ -84,7 +90,7 @@ def add_bytes(stack: EnvironmentStack, content: bytes, *, sha256: str, suffix: s
     staged = stack.asset_folder.staging / f"asset.{sha256}{suffix}"
     if not staged.exists():
         staged.write_bytes(content)
-    return _register(stack, staged, sha256)
+    return _register(stack, staged, f"{folder}{sha256}")
 
 
 def add_code_artefact(stack: EnvironmentStack, artefact: CodeArtefact) -> S3Object:

@@ -66,5 +66,6 @@ class ChecksStack(EnvironmentStack):
                 "to them and cannot read them.",
             },
         )
+        self.bound_roles()
         self.service_token = self.export(function.arn)
         cdk.CfnOutput(self, RECORDS_OUTPUT, value=bucket.ref, description="Bucket of what is kept of checks")

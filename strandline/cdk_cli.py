@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, StrandlineError
 from strandline.console import stderr
+from strandline.failure_report import explain_failure
 from strandline.toolchain import node_bin
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _DEPLOYING = re.compile(r"^\S+/\S+ \((?P<stack>[^)]+)\): deploying")
 _DONE = re.compile(r"^✅\s+\S+ \((?P<stack>[^)]+)\)(?P<unchanged> \(no changes\))?")
 _FAILED = re.compile(r"^❌\s+(?:\S+ \()?(?P<stack>[A-Za-z0-9-]+)\)? failed")
-_TAIL = 40
 
 
 class DeploymentError(StrandlineError):
@@ -41,7 +41,7 @@ def run_cdk(arguments: Sequence[str], variables: Mapping[str, str], *, title: st
         log: File that keeps all of the output.
 
     Raises:
-        DeploymentError: The CLI fails; the message holds the end of its output.
+        DeploymentError: The CLI fails; the first lines of the message say why.
         EnvironmentFault: The CLI is not installed.
     """
     progress = _Progress(title)
@@ -55,7 +55,7 @@ def run_cdk(arguments: Sequence[str], variables: Mapping[str, str], *, title: st
             progress.read(line)
         status = process.wait()
     if status:
-        raise DeploymentError(_reason(lines, log))
+        raise DeploymentError("\n".join([*explain_failure(lines), f"All of the output is in {log}."]))
 
 
 def _start(arguments: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -78,13 +78,6 @@ def _start(arguments: Sequence[str], variables: Mapping[str, str]) -> subprocess
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
     for line in process.stdout or ():
         yield _COLOURS.sub("", line.rstrip())
-
-
-def _reason(lines: Sequence[str], log: Path) -> str:
-    """The lines that say why: what CloudFormation called failed, or else the end of the output."""
-    failed = [line.strip() for line in lines if re.search(r"_FAILED|❌|[Ee]rror:|ValidationFailed", line)]
-    said = list(dict.fromkeys(failed)) or [line for line in lines if line.strip()]
-    return "\n".join([*said[-_TAIL:], f"All of the output is in {log}."])
 
 
 class _Progress:

@@ -31,12 +31,14 @@ class RoleNeeds:
 
     Attributes:
         runtime_name: Name of its AgentCore runtime.
-        objects: The code artefact and the bundle in S3.
+        code: The code artefact in S3.
+        bundle: The bundle in S3.
         variables: Variables whose secrets it reads.
     """
 
     runtime_name: str
-    objects: Sequence[S3Object]
+    code: S3Object
+    bundle: S3Object
     variables: Sequence[str]
 
 
@@ -68,7 +70,8 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
         An IAM policy document.
     """
     statements = [
-        _allow("Code", ["s3:GetObject"], [thing.arn for thing in needs.objects]),
+        # Every bundle of this runtime: sessions of the version before, and a rollback to it, read theirs.
+        _allow("Code", ["s3:GetObject"], [needs.code.arn, needs.bundle.folder_arn]),
         *_logs(environment, needs.runtime_name),
         *(_telemetry() if blueprint.observability.enabled else ()),
     ]
@@ -86,11 +89,12 @@ def permissions_policy(environment: Environment, blueprint: Blueprint, needs: Ro
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def wildcard_reasons(environment: Environment, blueprint: Blueprint, runtime_name: str) -> dict[str, str]:
+def wildcard_reasons(environment: Environment, blueprint: Blueprint, needs: RoleNeeds) -> dict[str, str]:
     """Says of each wildcard in the policy why it is there, by the id under which cdk-nag finds it."""
-    group = _log_groups_arn(environment, runtime_name)
+    group = _log_groups_arn(environment, needs.runtime_name)
     why = "AgentCore ends the names of a runtime's log groups with ids of its own; the runtime's name is whole."
     reasons = {
+        f"AwsSolutions-IAM5[Resource::{needs.bundle.folder_arn}]": "The bundles of this runtime's versions, by hash.",
         f"AwsSolutions-IAM5[Resource::{group}]": why,
         f"AwsSolutions-IAM5[Resource::{group}:log-stream:*]": why,
         "AwsSolutions-IAM5[Resource::*]": (

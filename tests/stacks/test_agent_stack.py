@@ -13,13 +13,13 @@ from tests.stacks.conftest import LONGEST_ID
 from tests.stacks.projects import Assembly, text_of
 
 RUNTIME, ENDPOINT = "AWS::BedrockAgentCore::Runtime", "AWS::BedrockAgentCore::RuntimeEndpoint"
-ROLE, LOG_GROUP = "AWS::IAM::Role", "AWS::Logs::LogGroup"
+ROLE, LOG_GROUP, GATE = "AWS::IAM::Role", "AWS::Logs::LogGroup", "Custom::StrandlineChecks"
 
 # Whoever may call GetAgentRuntime reads the variables: names, modes and places, and nothing that could be a key.
 POINTERS = {
     "STRANDLINE_ENVIRONMENT": r"local|simulation|staging|production",
     "STRANDLINE_EXECUTION_MODE": r"simulation|staging|production",
-    "STRANDLINE_BUNDLE": r"s3://[a-z0-9-]+/[0-9a-f]{64}\.json",
+    "STRANDLINE_BUNDLE": r"s3://[a-z0-9-]+/bundles/[a-z]+_[A-Za-z0-9_]+/[0-9a-f]{64}\.json",
     "STRANDLINE_SECRETS": r"strandline/(local|simulation|staging|production)/",
     "STRANDLINE_GATEWAY_URL": r"http://(<[A-Za-z0-9:-]+>|gateway\.simulation\.strandline\.internal):4000",
     "STRANDLINE_GATEWAY_KEY": r"[A-Z_][A-Z0-9_]*",
@@ -61,11 +61,24 @@ def test_callers_endpoint_is_pinned_to_the_version_that_this_template_makes(asse
 
 
 def test_the_endpoints_log_group_is_there_before_agentcore_would_make_one_without_retention(assembly: Assembly) -> None:
-    for path, _, endpoint in assembly.resources(ENDPOINT):
-        group = assembly.one(path, LOG_GROUP)
-        assert endpoint["DependsOn"] == ["LiveLogs"]
-        assert text_of(group["LogGroupName"]) == "/aws/bedrock-agentcore/runtimes/<Runtime.AgentRuntimeId>-live"
+    groups = {(path, name): group["Properties"] for path, name, group in assembly.resources(LOG_GROUP)}
+    for path, name, endpoint in assembly.resources(ENDPOINT):
+        group, called = groups[path, f"{name}Logs"], endpoint["Properties"]["Name"]
+        assert f"{name}Logs" in endpoint["DependsOn"]
+        assert text_of(group["LogGroupName"]) == f"/aws/bedrock-agentcore/runtimes/<Runtime.AgentRuntimeId>-{called}"
         assert group["RetentionInDays"] == (365 if path.startswith("Production/") else 30)
+
+
+def test_the_checks_stand_between_the_candidate_and_callers_and_what_was_live_is_held(assembly: Assembly) -> None:
+    for path, _, gate in assembly.resources(GATE):
+        endpoints = {one["Properties"]["Name"]: one for stack, _, one in assembly.resources(ENDPOINT) if stack == path}
+        (checks,) = [name for stack, name, _ in assembly.resources(GATE) if stack == path]
+        newest = {"Fn::GetAtt": ["Runtime", "AgentRuntimeVersion"]}
+        assert gate["DependsOn"] == ["Candidate"]
+        assert (gate["Properties"]["Endpoint"], gate["Properties"]["Version"]) == ("candidate", newest)
+        assert endpoints["candidate"]["Properties"]["AgentRuntimeVersion"] == newest
+        assert checks in endpoints["live"]["DependsOn"]
+        assert endpoints["previous"]["Properties"]["AgentRuntimeVersion"] == {"Fn::GetAtt": [checks, "Previous"]}
 
 
 def test_variables_are_pointers_and_nothing_else(assembly: Assembly) -> None:

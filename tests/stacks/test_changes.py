@@ -51,7 +51,7 @@ def test_a_change_of_a_prompt_changes_one_bundle_in_one_template(project: Path, 
 
 
 def bundles(assembly: Assembly) -> set[str]:
-    return {path.name.removeprefix("asset.") for path in assembly.folder.glob("asset.*.json")}
+    return {path.name.removeprefix("asset.").removesuffix(".json") for path in assembly.folder.glob("asset.*.json")}
 
 
 def test_a_renamed_variable_changes_its_agent_and_the_secrets_only(project: Path, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_no_statement_names_a_whole_bucket(assembly: Assembly) -> None:
     for statement in statements(assembly):
         for resource in as_list(statement["Resource"]):
             if resource.startswith("arn:aws:s3:::"):
-                assert re.fullmatch(r"arn:aws:s3:::[a-z0-9-]+/[0-9a-f]{64}\.(zip|json|yaml)", resource)
+                assert re.fullmatch(r"arn:aws:s3:::[a-z0-9-]+/([0-9a-f]{64}\.(zip|json|yaml)|bundles/\w+/\*)", resource)
 
 
 def statements(assembly: Assembly) -> list[dict[str, Any]]:

@@ -124,10 +124,10 @@ def test_stacks_are_deployed_after_those_that_they_use(assembly: Assembly) -> No
         return {siblings[id_] for id_ in own["dependencies"] if id_ in siblings}
 
     assert needs("Simulation/Gateway") == {"Network", "Secrets"}
-    assert needs("Simulation/Agent-a") == {"Gateway", "Secrets"}
-    assert needs("Simulation/Agent-direct") == {"Gateway", "Secrets"}
-    assert needs("Staging/Agent-private") == {"Network", "Secrets"}
-    assert needs("Staging/Agent-direct") == {"Secrets"}
+    assert needs("Simulation/Agent-a") == {"Checks", "Gateway", "Secrets"}
+    assert needs("Simulation/Agent-direct") == {"Checks", "Gateway", "Secrets"}
+    assert needs("Staging/Agent-private") == {"Checks", "Network", "Secrets"}
+    assert needs("Staging/Agent-direct") == {"Checks", "Secrets"}
 
 
 def ids(assembly: Assembly, path: str) -> dict[str, Any]:
