@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from agent_runtime.errors import InputError, StrandlineError
-from strandline.commands import compare, demo, deploy, gateway, invoke, rotate, schema, secrets, status, validate
+from strandline.commands import (
+    checks,
+    compare,
+    demo,
+    deploy,
+    gateway,
+    history,
+    invoke,
+    rollback,
+    rotate,
+    schema,
+    secrets,
+    status,
+    validate,
+)
 from strandline.console import stderr
 from strandline.local_cloud import commands as local
 
@@ -27,10 +41,13 @@ app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("deploy")(deploy.deploy)
 app.command("invoke")(invoke.invoke)
+app.command("rollback")(rollback.rollback)
+app.command("history")(history.history)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)
 app.command("rotate")(rotate.rotate)
+app.add_typer(checks.app, name="checks")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(local.app, name="local")

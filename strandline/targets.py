@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EnvironmentOption = Annotated[
     str, typer.Option("--env", "-e", help="Environment: local, simulation, staging or production.")
 ]
+AgentArgument = Annotated[str, typer.Argument(help="Id of the agent.")]
 EnvironmentsOption = Annotated[Path, typer.Option("--environments", help="The environments' file.")]
 BlueprintsOption = Annotated[Path, typer.Option("--blueprints", help="The blueprints' folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -124,6 +125,34 @@ def open_target(name: str, environments: Path = ENVIRONMENTS) -> Target:
     target = Target(environment, dict(os.environ))
     _check_account(target)
     return target
+
+
+def open_targets(name: str | None, environments: Path = ENVIRONMENTS) -> tuple[list[Target], dict[str, str]]:
+    """Opens one environment, or all that can be asked with the credentials at hand.
+
+    Args:
+        name: The one; `None` for all.
+        environments: `environments.yaml`.
+
+    Returns:
+        The targets, and of environments that cannot be asked the reason by name.
+
+    Raises:
+        InputError: The file is wrong, or has no such environment.
+        EnvironmentFault: The one that is named cannot be asked.
+    """
+    from stacks.environments import load_environments
+
+    if name is not None:
+        return [open_target(name, environments)], {}
+    targets: list[Target] = []
+    silent: dict[str, str] = {}
+    for known in load_environments(environments):
+        try:
+            targets.append(open_target(known, environments))
+        except EnvironmentFault as fault:
+            silent[known] = str(fault)
+    return targets, silent
 
 
 def _open_local(environment: Environment) -> Target:

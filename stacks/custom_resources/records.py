@@ -29,7 +29,12 @@ def encode_record(record: Mapping[str, Any]) -> tuple[bytes, str]:
 
 def record_key(agent: str, digest: str) -> str:
     """Names a record in its bucket."""
-    return f"checks/{agent}/{digest}.json"
+    return f"{record_folder(agent)}{digest}.json"
+
+
+def record_folder(agent: str) -> str:
+    """What the names of an agent's records begin with."""
+    return f"checks/{agent}/"
 
 
 def release_of(*parts: str) -> str:

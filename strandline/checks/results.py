@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
-from stacks.custom_resources.records import digest_of, record_key
+from stacks.custom_resources.records import digest_of, record_folder, record_key
 from stacks.names import CHECKS_STACK, GATE_TYPE, RECORDS_OUTPUT
 
 if TYPE_CHECKING:
@@ -59,6 +59,30 @@ def read_result(target: Target, agent_id: str, bundle_sha256: str) -> CheckResul
     return result if result.bundle == bundle_sha256 else None
 
 
+def find_records(target: Target, agent_id: str, most: int = 50) -> list[CheckResult]:
+    """Reads what was recorded of an agent's checks, passed or not.
+
+    Args:
+        target: The environment.
+        agent_id: Id of the agent.
+        most: How many records at most, the newest.
+
+    Returns:
+        The results, the oldest first; empty where there are none.
+
+    Raises:
+        EnvironmentFault: A record is not the one that its name says.
+    """
+    try:
+        bucket = records_bucket(target)
+    except EnvironmentFault:
+        return []
+    pages = target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=record_folder(agent_id))
+    found = sorted((one for page in pages for one in page.get("Contents", ())), key=lambda one: one["LastModified"])
+    digests = [one["Key"].rpartition("/")[2].removesuffix(".json") for one in found[-most:]]
+    return sorted((_load(target, bucket, agent_id, digest) for digest in digests), key=lambda result: result.at)
+
+
 def load_record(target: Target, agent_id: str, digest: str) -> CheckResult:
     """Loads one record.
 
@@ -73,8 +97,11 @@ def load_record(target: Target, agent_id: str, digest: str) -> CheckResult:
     Raises:
         EnvironmentFault: The record is gone, or its bytes are not those of the hash.
     """
+    return _load(target, records_bucket(target), agent_id, digest)
+
+
+def _load(target: Target, bucket: str, agent_id: str, digest: str) -> CheckResult:
     key, store = record_key(agent_id, digest), target.client("s3")
-    bucket = records_bucket(target)
     where = f"the record of the checks of {agent_id} in {target.environment.name}, s3://{bucket}/{key},"
     mend = f"deploy again and the checks run again: strandline deploy --env {target.environment.name}"
     try:

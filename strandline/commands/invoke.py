@@ -9,7 +9,14 @@ import typer
 
 from strandline.console import stderr, stdout
 from strandline.invocation import ask, new_session_id, told_of
-from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
+from strandline.targets import (
+    ENVIRONMENTS,
+    AgentArgument,
+    EnvironmentOption,
+    EnvironmentsOption,
+    JsonOption,
+    open_target,
+)
 
 if TYPE_CHECKING:
     from stacks.custom_resources.agent_calls import Answer
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def invoke(
-    agent: Annotated[str, typer.Argument(help="Id of the agent.")],
+    agent: AgentArgument,
     prompt: Annotated[str, typer.Argument(help="What to ask.")],
     env: EnvironmentOption,
     session: Annotated[

@@ -1,0 +1,74 @@
+"""`strandline rollback`: callers get the version before, at once and without a deployment."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent_runtime.errors import InputError
+from strandline.console import stderr, stdout
+from strandline.targets import (
+    ENVIRONMENTS,
+    AgentArgument,
+    EnvironmentOption,
+    EnvironmentsOption,
+    JsonOption,
+    open_target,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def rollback(
+    agent: AgentArgument,
+    env: EnvironmentOption,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Number of the version; left out, the one behind `previous`.")
+    ] = None,
+    as_json: JsonOption = False,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """Move an agent's `live` to the version before, by one update of the endpoint."""
+    from stacks.names import LIVE
+    from strandline.endpoints import Endpoints
+    from strandline.invocation import find_runtime
+    from strandline.role_rights import require_secrets
+
+    started = time.perf_counter()
+    target = open_target(env, environments)
+    endpoints = Endpoints(target, find_runtime(target, agent))
+    behind = endpoints.versions_behind()
+    wanted = to or _version_before(behind, agent, env)
+    live = behind.get(LIVE)
+    if live == wanted:
+        raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
+    version = endpoints.version(wanted)
+    require_secrets(target, agent, version)
+    endpoints.move_live(wanted)
+    took = time.perf_counter() - started
+    told = {"agent": agent, "environment": env, "from": live, "to": wanted, "bundle": version.bundle, "seconds": took}
+    if as_json:
+        stdout.print_json(json.dumps(told))
+        return
+    stderr.print(f"{agent} in {env}: live went from version {live} to {wanted} in {took:.1f} s.", highlight=False)
+    stderr.print(
+        "New sessions get it now; those that run keep their version until they end. The next deployment makes what the "
+        "blueprint says the newest version again: mend it, or restore it from version control, before you deploy.",
+        highlight=False,
+    )
+
+
+def _version_before(behind: Mapping[str, str], agent: str, env: str) -> str:
+    from stacks.names import LIVE, PREVIOUS
+
+    before = behind.get(PREVIOUS)
+    if before is None or before == behind.get(LIVE):
+        raise InputError(
+            f"There is no version before that of {agent} in {env}: the endpoint previous holds "
+            f"{'none' if before is None else 'the same as live'}. Name one of strandline history {agent} with --to."
+        )
+    return before

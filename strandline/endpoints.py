@@ -1,0 +1,144 @@
+"""The endpoints of a deployed agent and the versions behind them; moving `live` is one update of one endpoint."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import EnvironmentFault, InputError
+from stacks.names import LIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from strandline.invocation import Runtime
+    from strandline.targets import Target
+
+_BUNDLE = re.compile(r"/(?P<sha256>[0-9a-f]{64})\.json$")
+_CODE = re.compile(r"(?P<sha256>[0-9a-f]{64})\.zip$")
+_POLL_SECONDS = 0.2
+_LONGEST_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a runtime, as AgentCore keeps it.
+
+    Attributes:
+        number: Its number.
+        bundle: Hash of its bundle.
+        bundle_uri: Where that is.
+        code: Hash of its code artefact.
+        created_at: When it was made, ISO 8601.
+        status: AgentCore's status.
+        gateway_key: Variable of the gateway's key that it was told to use.
+    """
+
+    number: str
+    bundle: str | None
+    bundle_uri: str | None
+    code: str | None
+    created_at: str
+    status: str
+    gateway_key: str | None
+
+
+class Endpoints:
+    """The endpoints of one runtime.
+
+    Args:
+        target: The environment.
+        runtime: The runtime.
+        sleep: Waits between two looks.
+    """
+
+    def __init__(self, target: Target, runtime: Runtime, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = target.client("bedrock-agentcore-control")
+        self._runtime = runtime
+        self._sleep = sleep
+
+    def versions_behind(self) -> Mapping[str, str]:
+        """Gives the version behind each endpoint, by the endpoint's name."""
+        pages = self._client.get_paginator("list_agent_runtime_endpoints").paginate(
+            agentRuntimeId=self._runtime.runtime_id
+        )
+        found = [one for page in pages for one in page["runtimeEndpoints"]]
+        return {one["name"]: str(one["liveVersion"]) for one in found if one.get("liveVersion")}
+
+    def versions(self) -> list[str]:
+        """Gives the numbers of all versions that AgentCore still has, the newest first."""
+        pages = self._client.get_paginator("list_agent_runtime_versions").paginate(
+            agentRuntimeId=self._runtime.runtime_id
+        )
+        numbers = {str(one["agentRuntimeVersion"]) for page in pages for one in page["agentRuntimes"]}
+        return sorted(numbers, key=int, reverse=True)
+
+    def version(self, number: str) -> Version:
+        """Describes a version.
+
+        Args:
+            number: Its number.
+
+        Returns:
+            What it runs.
+
+        Raises:
+            InputError: AgentCore has no such version any more.
+        """
+        try:
+            told = self._client.get_agent_runtime(agentRuntimeId=self._runtime.runtime_id, agentRuntimeVersion=number)
+        except self._client.exceptions.ResourceNotFoundException:
+            kept = ", ".join(self.versions()) or "none"
+            raise InputError(f"There is no version {number}: AgentCore keeps {kept}.") from None
+        variables = told.get("environmentVariables") or {}
+        uri = variables.get("STRANDLINE_BUNDLE")
+        return Version(
+            number=number,
+            bundle=_hash(_BUNDLE, uri),
+            bundle_uri=uri,
+            code=_hash(_CODE, _code_key(told)),
+            created_at=str(told.get("lastUpdatedAt", "")),
+            status=str(told.get("status", "")),
+            gateway_key=variables.get("STRANDLINE_GATEWAY_KEY"),
+        )
+
+    def move_live(self, number: str) -> None:
+        """Moves `live` by one update, and waits until AgentCore says that it is there.
+
+        Args:
+            number: The version.
+
+        Raises:
+            EnvironmentFault: AgentCore refuses, or does not come to an end.
+        """
+        endpoint = {"agentRuntimeId": self._runtime.runtime_id, "endpointName": LIVE}
+        try:
+            self._client.update_agent_runtime_endpoint(**endpoint, agentRuntimeVersion=number)
+        except self._client.exceptions.ClientError as error:
+            said = error.response["Error"]
+            raise EnvironmentFault(
+                f"AgentCore does not move live ({said.get('Code')}): {said.get('Message')}"
+            ) from None
+        deadline = time.monotonic() + _LONGEST_SECONDS
+        while time.monotonic() < deadline:
+            found = self._client.get_agent_runtime_endpoint(**endpoint)
+            if found["status"].endswith("_FAILED"):
+                raise EnvironmentFault(f"AgentCore did not move live: {found.get('failureReason') or found['status']}")
+            if found["status"] == "READY" and str(found["liveVersion"]) == number:
+                return
+            self._sleep(_POLL_SECONDS)
+        raise EnvironmentFault(f"live is not at version {number} after {_LONGEST_SECONDS:.0f} s: look at it again.")
+
+
+def _code_key(told: Mapping[str, Any]) -> str | None:
+    artefact = told.get("agentRuntimeArtifact") or {}
+    location = (artefact.get("codeConfiguration") or {}).get("code", {}).get("s3", {})
+    prefix: str | None = location.get("prefix")
+    return prefix
+
+
+def _hash(pattern: re.Pattern[str], text: str | None) -> str | None:
+    found = pattern.search(text or "")
+    return found["sha256"] if found else None

@@ -1,0 +1,83 @@
+"""The versions of an agent across environments: what each runs, how its checks went, when it was made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_runtime.errors import InputError
+from strandline.checks.results import find_records
+from strandline.endpoints import Endpoints
+from strandline.invocation import find_runtime
+
+if TYPE_CHECKING:
+    from strandline.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version in one environment.
+
+    Attributes:
+        environment: Name of the environment.
+        version: Number of the version.
+        bundle: Hash of its bundle.
+        code: Hash of its code artefact.
+        endpoints: Endpoints that lead to it.
+        checks: `passed`, `failed`, or nothing where no record is left.
+        created_at: When it was made.
+    """
+
+    environment: str
+    version: str
+    bundle: str | None
+    code: str | None
+    endpoints: tuple[str, ...]
+    checks: str | None
+    created_at: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry as JSON has it."""
+        return asdict(self)
+
+
+def read_history(target: Target, agent: str, most: int) -> list[Entry]:
+    """Reads an agent's history in one environment.
+
+    Args:
+        target: The environment.
+        agent: Id of the agent.
+        most: How many versions at most.
+
+    Returns:
+        Versions, the newest first; empty where the agent is not deployed.
+    """
+    try:
+        runtime = find_runtime(target, agent)
+    except InputError:
+        return []
+    endpoints = Endpoints(target, runtime)
+    behind, checks = endpoints.versions_behind(), _outcomes(target, agent)
+    found = []
+    for number in endpoints.versions()[:most]:
+        version = endpoints.version(number)
+        found.append(
+            Entry(
+                target.environment.name,
+                number,
+                version.bundle,
+                version.code,
+                tuple(sorted(name for name, at in behind.items() if at == number and name != "DEFAULT")),
+                checks.get((number, version.bundle)),
+                version.created_at,
+            )
+        )
+    return found
+
+
+def _outcomes(target: Target, agent: str) -> dict[tuple[str, str | None], str]:
+    """How the newest checks of each version went; a rollback of a stack makes a version that nobody checked."""
+    return {
+        (result.version, result.bundle): "passed" if result.passed else "failed"
+        for result in find_records(target, agent)
+    }
