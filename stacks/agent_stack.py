@@ -5,6 +5,8 @@ L1 constructs on purpose: the L2 runtime brings a role and grants of its own, an
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trus
 from stacks.constructs.gate import Gate, Release
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
-from stacks.names import ENVIRONMENT_KEY, agent_key, permissions_boundary_arn, secret_prefix
+from stacks.names import ENVIRONMENT_KEY, agent_key, permissions_boundary_arn, role_path, secret_prefix
 from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
@@ -122,19 +124,26 @@ class AgentStack(EnvironmentStack):
             runtime.node.add_dependency(key)
 
     def _build_role(self, code: S3Object, bundle: S3Object) -> iam.CfnRole:
+        """A role for each set of rights: a change of rights makes a new role, and with it a new version.
+
+        One role that is changed in place would take a right from the version that callers use before the new version
+        has passed its checks, and from the version that a rollback goes back to.
+        """
         needs = RoleNeeds(self._runtime_name, code, bundle, self._secret_variables)
+        trust = trust_policy(self.target, self._runtime_name)
+        permissions = permissions_policy(self.target, self._blueprint, needs)
+        boundary = permissions_boundary_arn(self.target)
         role = iam.CfnRole(
             self,
-            "ExecutionRole",
-            assume_role_policy_document=trust_policy(self.target, self._runtime_name),
+            f"ExecutionRole{_hash_of(trust, permissions, boundary)}",
+            path=role_path(self.target, self._blueprint.id),
+            assume_role_policy_document=trust,
             description=f"Execution role of the agent {self._blueprint.id} in {self.target.name}",
-            permissions_boundary=permissions_boundary_arn(self.target),
-            policies=[
-                iam.CfnRole.PolicyProperty(
-                    policy_name="Agent", policy_document=permissions_policy(self.target, self._blueprint, needs)
-                )
-            ],
+            permissions_boundary=boundary,
+            policies=[iam.CfnRole.PolicyProperty(policy_name="Agent", policy_document=permissions)],
         )
+        # Sessions of the version before run on with their role; `strandline deploy` takes away those that nobody uses.
+        role.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE
         acknowledge(role, wildcard_reasons(self.target, self._blueprint, needs))
         return role
 
@@ -195,6 +204,10 @@ class AgentStack(EnvironmentStack):
         if self._gateway_key:
             variables["STRANDLINE_GATEWAY_KEY"] = self._gateway_key
         return variables
+
+
+def _hash_of(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8].upper()
 
 
 def _headers_of(protocol: Protocol) -> agentcore.CfnRuntime.RequestHeaderConfigurationProperty | None:

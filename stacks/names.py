@@ -71,6 +71,11 @@ def agent_stack_id(agent: str) -> str:
     return f"Agent-{agent.replace('_', '-')}"
 
 
+def role_path(environment: Environment, agent: str) -> str:
+    """The IAM path of an agent's execution roles, of which each set of rights has its own."""
+    return f"/strandline/{environment.name}/{agent}/"
+
+
 def permissions_boundary_arn(environment: Environment) -> str | None:
     """The ARN of the environment's permissions boundary, which may be configured by its name."""
     boundary = environment.permissions_boundary

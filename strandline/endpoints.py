@@ -29,20 +29,18 @@ class Version:
     Attributes:
         number: Its number.
         bundle: Hash of its bundle.
-        bundle_uri: Where that is.
         code: Hash of its code artefact.
         created_at: When it was made, ISO 8601.
         status: AgentCore's status.
-        gateway_key: Variable of the gateway's key that it was told to use.
+        role_arn: ARN of its execution role.
     """
 
     number: str
     bundle: str | None
-    bundle_uri: str | None
     code: str | None
     created_at: str
     status: str
-    gateway_key: str | None
+    role_arn: str
 
 
 class Endpoints:
@@ -93,15 +91,13 @@ class Endpoints:
             kept = ", ".join(self.versions()) or "none"
             raise InputError(f"There is no version {number}: AgentCore keeps {kept}.") from None
         variables = told.get("environmentVariables") or {}
-        uri = variables.get("STRANDLINE_BUNDLE")
         return Version(
             number=number,
-            bundle=_hash(_BUNDLE, uri),
-            bundle_uri=uri,
+            bundle=_hash(_BUNDLE, variables.get("STRANDLINE_BUNDLE")),
             code=_hash(_CODE, _code_key(told)),
             created_at=str(told.get("lastUpdatedAt", "")),
             status=str(told.get("status", "")),
-            gateway_key=variables.get("STRANDLINE_GATEWAY_KEY"),
+            role_arn=told["roleArn"],
         )
 
     def move_live(self, number: str) -> None:

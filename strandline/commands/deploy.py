@@ -91,6 +91,8 @@ class Deployment:
             InputError: A blueprint is wrong, or secrets have no value yet; says which and how to set them.
             DeploymentError: CloudFormation refuses.
         """
+        from strandline.execution_roles import remove_unused_roles
+
         users = self._validate()
         self.synthesise()
         if self._target.is_local:
@@ -103,6 +105,7 @@ class Deployment:
         before_agents()
         self._require_values(users)
         self._cdk(["deploy", f"{self._stage}/*", "--concurrency", "4", *_APPROVED], f"Deploying {self._stage}")
+        remove_unused_roles(self._target)
 
     def synthesise(self) -> None:
         """Synthesises the environment once; what is compared, asked about and deployed is the same assembly.

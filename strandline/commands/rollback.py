@@ -35,8 +35,8 @@ def rollback(
     """Move an agent's `live` to the version before, by one update of the endpoint."""
     from stacks.names import LIVE
     from strandline.endpoints import Endpoints
+    from strandline.execution_roles import require_role
     from strandline.invocation import find_runtime
-    from strandline.role_rights import require_secrets
 
     started = time.perf_counter()
     target = open_target(env, environments)
@@ -47,7 +47,7 @@ def rollback(
     if live == wanted:
         raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
     version = endpoints.version(wanted)
-    require_secrets(target, agent, version)
+    require_role(target, agent, version)
     endpoints.move_live(wanted)
     took = time.perf_counter() - started
     told = {"agent": agent, "environment": env, "from": live, "to": wanted, "bundle": version.bundle, "seconds": took}
@@ -56,8 +56,8 @@ def rollback(
         return
     stderr.print(f"{agent} in {env}: live went from version {live} to {wanted} in {took:.1f} s.", highlight=False)
     stderr.print(
-        "New sessions get it now; those that run keep their version until they end. The next deployment makes what the "
-        "blueprint says the newest version again: mend it, or restore it from version control, before you deploy.",
+        "New sessions get it now; those that run keep their version until they end. The next deployment that changes "
+        "the agent moves live on: mend the blueprint, or restore it from version control, before you deploy.",
         highlight=False,
     )
 

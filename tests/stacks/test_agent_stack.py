@@ -147,8 +147,13 @@ def test_the_code_is_a_zip_by_its_hash_with_an_entry_point(assembly: Assembly) -
 
 
 def test_the_runtime_runs_in_the_role_of_its_own_stack(assembly: Assembly) -> None:
-    for _, runtime in runtimes(assembly):
-        assert runtime["RoleArn"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
+    roles = {path: (name, role) for path, name, role in assembly.resources(ROLE) if "/Agent-" in path}
+    for path, runtime in runtimes(assembly):
+        name, role = roles[path]
+        assert runtime["RoleArn"] == {"Fn::GetAtt": [name, "Arn"]}
+        # Of the version before it is not taken away: its sessions run on, and a rollback goes back to it.
+        assert (role["DeletionPolicy"], role["Properties"]["Path"].count("/")) == ("RetainExceptOnCreate", 4)
+        assert re.fullmatch(r"ExecutionRole[0-9A-F]{8}", name)
 
 
 def test_models_are_granted_to_bedrock_agents_only(assembly: Assembly) -> None:
