@@ -99,6 +99,11 @@ class AgentStack(EnvironmentStack):
             artefact.sha256,
             role.attr_arn,
             check_plan(agent),
+            {
+                **self._environment_variables(bundle_object),
+                "Platform": blueprint.runtime.platform_version,
+                "Network": network_mode_in(blueprint, environment),
+            },
         )
         Gate(self, "Gate", runtime=runtime, release=release, service_token=surroundings.gate)
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")

@@ -35,6 +35,7 @@ class Release:
         code: Hash of its code artefact.
         role_arn: ARN of its execution role.
         plan: Its checks (`stacks.check_plan`).
+        settings: What else of its runtime makes a difference to its answers.
     """
 
     agent: str
@@ -43,6 +44,7 @@ class Release:
     code: str
     role_arn: str
     plan: Mapping[str, object]
+    settings: Mapping[str, str]
 
 
 class Gate(Construct):
@@ -86,6 +88,7 @@ class Gate(Construct):
                 "Bundle": release.bundle,
                 "Code": release.code,
                 "Role": release.role_arn,
+                "Settings": dict(release.settings),
                 "Plan": json.dumps(release.plan, sort_keys=True, ensure_ascii=False),
             },
         )

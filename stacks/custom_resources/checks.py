@@ -83,7 +83,8 @@ class Gate:
         if change.kind == "Delete":
             return change.physical_id or ""
         asked = change.properties
-        release = release_of(*(asked[name] for name in ("Bundle", "Code", "Role", "Plan")))
+        settings = json.dumps(asked["Settings"], sort_keys=True)
+        release = release_of(*(asked[name] for name in ("Bundle", "Code", "Role", "Plan")), settings)
         attributes = {"Previous": self._version_to_hold(asked)}
         if change.physical_id and is_of_release(change.physical_id, release):
             return Made(change.physical_id, attributes)

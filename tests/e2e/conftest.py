@@ -31,7 +31,7 @@ VARIABLES = (
 )
 GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY")
 AGENTS = ("cloudflare", "company-proxy", "direct", "peer", "routed", "tides")
-STACKS = ("Gateway", "Network", "Secrets", *(f"Agent-{name}" for name in AGENTS))
+STACKS = ("Checks", "Gateway", "Network", "Secrets", *(f"Agent-{name}" for name in AGENTS))
 
 
 @dataclass
