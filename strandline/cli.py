@@ -18,6 +18,8 @@ from strandline.commands import (
     compare,
     demo,
     deploy,
+    destroy,
+    drift,
     gateway,
     history,
     invoke,
@@ -43,6 +45,8 @@ app.command("deploy")(deploy.deploy)
 app.command("invoke")(invoke.invoke)
 app.command("rollback")(rollback.rollback)
 app.command("history")(history.history)
+app.command("drift")(drift.drift)
+app.command("destroy")(destroy.destroy)
 app.command("status")(status.status)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)

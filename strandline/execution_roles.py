@@ -66,6 +66,22 @@ def remove_unused_roles(target: Target) -> list[str]:
     return removed
 
 
+def remove_all_roles(target: Target) -> list[str]:
+    """Removes every execution role of an environment whose agents are gone.
+
+    Args:
+        target: The environment.
+
+    Returns:
+        Names of the roles.
+    """
+    iam = target.client("iam")
+    names = [arn.rpartition("/")[2] for roles in _roles_by_agent(target, iam).values() for arn in roles]
+    for name in names:
+        _remove(iam, name)
+    return names
+
+
 def _roles_by_agent(target: Target, iam: Any) -> dict[str, list[str]]:
     prefix = role_path(target.environment, "x").removesuffix("x/")
     roles: dict[str, list[str]] = defaultdict(list)

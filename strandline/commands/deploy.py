@@ -68,6 +68,9 @@ class Deployment:
         target: The environment.
         environments: `environments.yaml`.
         blueprints: The blueprints folder.
+
+    Attributes:
+        assembly: Folder of what `synthesise` writes.
     """
 
     def __init__(self, target: Target, *, environments: Path, blueprints: Path) -> None:
@@ -76,7 +79,7 @@ class Deployment:
         self._environments = environments.resolve()
         self._blueprints = blueprints.resolve()
         self._home = default_home()
-        self._assembly = self._home / "assemblies" / target.environment.name
+        self.assembly = self._home / "assemblies" / target.environment.name
 
     def run(
         self, *, confirm: Callable[[str], bool] | None = None, before_agents: Callable[[], None] = lambda: None
@@ -115,7 +118,7 @@ class Deployment:
         """
         inputs = ["-c", f"environment={self._target.environment.name}"]
         inputs += ["-c", f"environments={self._environments}", "-c", f"blueprints={self._blueprints}"]
-        arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self._assembly), *inputs]
+        arguments = ["synth", f"{self._stage}/*", "--quiet", "--output", str(self.assembly), *inputs]
         self._run(arguments, f"Synthesising {self._stage}")
 
     def _validate(self) -> dict[str, list[str]]:
@@ -146,7 +149,7 @@ class Deployment:
             )
 
     def _cdk(self, arguments: list[str], title: str, *, show: bool = False) -> None:
-        self._run([*arguments, "--app", str(self._assembly)], title, show=show)
+        self._run([*arguments, "--app", str(self.assembly)], title, show=show)
 
     def _run(self, arguments: list[str], title: str, *, show: bool = False) -> None:
         log = self._home / "logs" / f"cdk-{arguments[0]}-{self._target.environment.name}.log"
