@@ -1,4 +1,4 @@
-"""The versions of an agent across environments: what each runs, how its checks went, when it was made."""
+"""The versions of an agent across environments: what each runs, how its checks went, who made it and when."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from agent_runtime.errors import InputError
 from strandline.checks.results import find_records
 from strandline.endpoints import Endpoints
 from strandline.invocation import find_runtime
+from strandline.releases.bucket import ReleaseBucket
 
 if TYPE_CHECKING:
     from strandline.targets import Target
@@ -26,6 +27,7 @@ class Entry:
         endpoints: Endpoints that lead to it.
         checks: `passed`, `failed`, or nothing where no record is left.
         created_at: When it was made.
+        by: Who promoted it, where a lock that was published names it.
     """
 
     environment: str
@@ -35,6 +37,7 @@ class Entry:
     endpoints: tuple[str, ...]
     checks: str | None
     created_at: str
+    by: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as JSON has it."""
@@ -58,6 +61,7 @@ def read_history(target: Target, agent: str, most: int) -> list[Entry]:
         return []
     endpoints = Endpoints(target, runtime)
     behind, checks = endpoints.versions_behind(), _outcomes(target, agent)
+    authors = _authors(target, agent)
     found = []
     for number in endpoints.versions()[:most]:
         version = endpoints.version(number)
@@ -70,6 +74,7 @@ def read_history(target: Target, agent: str, most: int) -> list[Entry]:
                 tuple(sorted(name for name, at in behind.items() if at == number and name != "DEFAULT")),
                 checks.get((number, version.bundle)),
                 version.created_at,
+                authors.get((version.bundle, version.code)),
             )
         )
     return found
@@ -81,3 +86,11 @@ def _outcomes(target: Target, agent: str) -> dict[tuple[str, str | None], str]:
         (result.version, result.bundle): "passed" if result.passed else "failed"
         for result in find_records(target, agent)
     }
+
+
+def _authors(target: Target, agent: str) -> dict[tuple[str | None, str | None], str]:
+    """Who promoted what, by the hashes of bundle and code; a tree that is deployed as it is has no lock."""
+    if not target.environment.is_locked:
+        return {}
+    entries = [lock.agents[agent] for lock in ReleaseBucket(target).earlier_locks() if agent in lock.agents]
+    return {(entry.bundle, entry.artefact): entry.promoted_by for entry in reversed(entries)}

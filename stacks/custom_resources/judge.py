@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from .proxy_admin import NoRedirects
+
 _TIMEOUT_SECONDS = 120
 _MOST_TOKENS = 300
 _VERDICT = re.compile(r"\{.*\}", re.DOTALL)
@@ -23,7 +25,7 @@ _INSTRUCTIONS = (
 )
 
 
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry point."""
     import boto3
 
@@ -57,10 +59,9 @@ def judge(url: str, key: str, told: Mapping[str, Any]) -> dict[str, Any]:
         data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects())
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            request, timeout=_TIMEOUT_SECONDS
-        ) as sent:
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as sent:
             text = json.loads(sent.read())["choices"][0]["message"]["content"] or ""
     except urllib.error.HTTPError as error:
         return {"fault": f"the gateway answered with HTTP status {error.code}"}

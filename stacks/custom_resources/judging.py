@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .check_run import Judge
+if TYPE_CHECKING:
+    from .check_run import Judge
 
 
 def judge_by(client: Any, function: str | None, model: str | None) -> Judge | None:

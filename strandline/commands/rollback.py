@@ -34,9 +34,11 @@ def rollback(
 ) -> None:
     """Move an agent's `live` to the version before, by one update of the endpoint."""
     from stacks.names import LIVE
+    from stacks.releases.store import ReleaseFolder
     from strandline.endpoints import Endpoints
     from strandline.execution_roles import require_role
     from strandline.invocation import find_runtime
+    from strandline.releases.rollback import restore_entry
 
     started = time.perf_counter()
     target = open_target(env, environments)
@@ -49,12 +51,20 @@ def rollback(
     version = endpoints.version(wanted)
     require_role(target, agent, version)
     endpoints.move_live(wanted)
+    written = restore_entry(target, ReleaseFolder.beside(environments), agent, version)
     took = time.perf_counter() - started
     told = {"agent": agent, "environment": env, "from": live, "to": wanted, "bundle": version.bundle, "seconds": took}
     if as_json:
         stdout.print_json(json.dumps(told))
         return
     stderr.print(f"{agent} in {env}: live went from version {live} to {wanted} in {took:.1f} s.", highlight=False)
+    if written:
+        stderr.print(f"{written} names it again: commit it.", markup=False, highlight=False)
+    elif target.environment.is_locked:
+        stderr.print(
+            f"The lock of {env} was left as it is: no earlier one names that version. Promote what {env} shall run.",
+            highlight=False,
+        )
     stderr.print(
         "New sessions get it now; those that run keep their version until they end. The next deployment that changes "
         "the agent moves live on: mend the blueprint, or restore it from version control, before you deploy.",

@@ -64,6 +64,20 @@ class ReleaseBucket:
         content = answer["Body"].read()
         return PublishedLock(parse_lock(content, f"s3://{self.name}/{self._lock_key}"), answer["ETag"])
 
+    def earlier_locks(self) -> list[ReleaseLock]:
+        """Every lock that was published, the newest first: the bucket keeps all versions of what is in it.
+
+        Raises:
+            InputError: One is not what was promoted.
+            EnvironmentFault: S3 refuses.
+        """
+        found = (self._ask("list_object_versions", Prefix=self._lock_key) or {}).get("Versions", ())
+        locks = []
+        for version in sorted(found, key=lambda one: one["LastModified"], reverse=True):
+            answer = self._ask("get_object", Key=self._lock_key, VersionId=version["VersionId"])
+            locks.append(parse_lock(answer["Body"].read(), f"s3://{self.name}/{self._lock_key}"))
+        return locks
+
     def publish(self, lock: ReleaseLock, before: PublishedLock) -> None:
         """Writes the lock, if the bucket still has the one from before.
 

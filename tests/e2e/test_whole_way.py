@@ -11,6 +11,7 @@ import pytest
 
 from strandline.toolchain import node_bin
 from tests.e2e.conftest import AGENTS, GENERATED, ROOT, STACKS
+from tests.e2e.load import load_on
 
 pytestmark = pytest.mark.e2e
 
@@ -136,6 +137,56 @@ def test_changed_prompt_makes_a_new_version_of_its_agent_alone_and_a_new_agent_c
     assert _text(project.invoke("later", "Say something."))
 
 
+def test_rollback_gives_callers_the_version_before_by_one_update_while_they_ask(project):
+    # Given the version of the changed prompt, and the one before behind `previous`
+    endpoints = _endpoints(project)
+    assert int(endpoints["live"]["liveVersion"]) == int(endpoints["previous"]["liveVersion"]) + 1
+    # When
+    with load_on(project, ("direct",), workers=2) as load:
+        done = project.run("rollback", "direct", "--env", "local", "--json")
+        events = project.invoke("direct", "Say something.")
+    # Then
+    assert done.returncode == 0, done.stderr
+    assert load.failed == []
+    assert _text(events)
+    asked = [one for one in project.provider.requests if _system_prompt(one) == "You answer in one sentence.\n"]
+    assert "Say something." in json.dumps(asked[-1].body)
+    told, after = json.loads(done.stdout), _endpoints(project)
+    assert (told["from"], told["to"]) == (endpoints["live"]["liveVersion"], endpoints["previous"]["liveVersion"])
+    # And nothing but `live` was touched
+    changed = [name for name, one in after.items() if one["lastUpdatedAt"] != endpoints[name]["lastUpdatedAt"]]
+    assert changed == ["live"]
+    # And it is told as drift until a deployment says otherwise, and a rollback can be taken back
+    drift = project.run("drift", "--env", "local", "--json")
+    assert [(one["kind"], one["place"]) for one in json.loads(drift.stdout)["drift"]] == [("live", "direct")]
+    assert drift.returncode == 1
+    forward = project.run("rollback", "direct", "--env", "local", "--to", told["from"])
+    assert forward.returncode == 0, forward.stderr
+    history = json.loads(project.run("history", "direct", "--env", "local", "--json").stdout)["versions"]
+    assert [one["version"] for one in history if "live" in one["endpoints"]] == [told["from"]]
+    assert {one["checks"] for one in history} == {"passed"}
+
+
+def test_checks_run_alone_and_say_how_it_went(project):
+    # Given an agent whose tree has checks that its deployed version was never asked
+    blueprint = project.folder / "blueprints" / "agents" / "routed.yaml"
+    good, report = blueprint.read_text(), project.folder / "junit.xml"
+    blueprint.write_text(
+        good + "checks:\n- {name: costs, prompt: Hello, max_cost_usd: 1, max_iterations: 1}\n"
+        "- {name: names-the-sea, prompt: Hello, contains: [no such word]}\n"
+    )
+    # When
+    done = project.run("checks", "run", "routed", "--env", "local", "--json", "--junit", str(report))
+    blueprint.write_text(good)
+    # Then
+    assert done.returncode == 1
+    cases = {case["name"]: case for case in json.loads(done.stdout)["cases"]}
+    assert [name for name, case in cases.items() if case["passed"]] == ["starts", "costs"]
+    assert cases["costs"]["cost_usd"] > 0
+    assert cases["names-the-sea"]["reasons"] == ["the answer does not hold 'no such word'"]
+    assert 'tests="3" failures="1"' in report.read_text()
+
+
 def test_role_without_a_secret_fails_by_the_names_of_secret_and_role(project):
     # Given the agent's role lost its right to one secret
     iam = project.client("iam")
@@ -209,6 +260,13 @@ def _system_prompt(request):
 
 def _path_with_node():
     return f"{node_bin()}{os.pathsep}{os.environ['PATH']}"
+
+
+def _endpoints(project):
+    arn = project.runtime_arn("direct")
+    client = project.client("bedrock-agentcore-control")
+    found = client.list_agent_runtime_endpoints(agentRuntimeId=arn.rpartition("/")[2])["runtimeEndpoints"]
+    return {one["name"]: one for one in found}
 
 
 def _runtimes(project):
