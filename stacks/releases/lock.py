@@ -217,7 +217,12 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(_Text, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
+_LAST = ("promoted_from", "promoted_by", "promoted_at", "checks", "forced", "digest")
+"""What is said of a release stands below what is released."""
+
+
 def _quoted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _quoted(below) for key, below in value.items() if below != {}}
+        keys = sorted(value, key=lambda key: _LAST.index(key) if key in _LAST else -1)
+        return {key: _quoted(value[key]) for key in keys if value[key] != {}}
     return _Text(value) if isinstance(value, str) else value

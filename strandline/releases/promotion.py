@@ -181,20 +181,20 @@ class Promotion:
         )
 
     def _origins(self, asked: Sequence[str]) -> list[Origin]:
-        known = {agent.blueprint.id: agent for agent in self._deployed.agents}
+        known = {
+            agent.blueprint.id: agent
+            for agent in self._deployed.agents
+            if agent.blueprint.allows(self._here.execution_mode)
+        }
         if unknown := sorted(set(asked) - set(known)):
             raise InputError(
                 f"{self._here.name} has no agent {', '.join(unknown)}; it has {', '.join(known) or 'none'}."
             )
         if self._here.is_locked:
             return self._origins_in_lock(asked)
-        mode = self._there.execution_mode
         # An agent that nobody has asked for by name stays where it may not go.
-        chosen = [
-            known[name]
-            for name in (asked or known)
-            if known[name].blueprint.allows(self._here.execution_mode) and (asked or known[name].blueprint.allows(mode))
-        ]
+        mode = self._there.execution_mode
+        chosen = [known[name] for name in asked or known if asked or known[name].blueprint.allows(mode)]
         names = [environment.name for environment in self._environments]
         later = self._environments[names.index(self._there.name) + 1 :]
         origins = [origin_in_tree(agent, self._here, self._there, later) for agent in chosen]

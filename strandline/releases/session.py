@@ -185,7 +185,8 @@ class PromotionSession:
             if found is None or (found.artefact, found.bundle) != (entry.artefact, entry.bundle):
                 raise ReadBackError(
                     f"{agent} in {name} answers with {found.bundle if found else 'nothing'}, and "
-                    f"{self._folder.lock_file(name)} says {entry.bundle}: `strandline status --env {name}`."
+                    f"{self._folder.lock_file(name)} says {entry.bundle}. After a rollback CloudFormation finds "
+                    f"nothing to change: `strandline rollback {agent} --env {name} --to VERSION` moves `live` there."
                 )
             yield f"{agent}: {name} answers with version {found.version}: bundle {found.bundle}, code {found.artefact}"
 

@@ -1,0 +1,265 @@
+"""A prompt's way from the working tree to production, in three accounts; and all that is refused on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from agent_runtime.errors import EnvironmentFault, InputError
+from stacks.releases.project import PinnedArtefact
+from stacks.releases.store import ReleaseFolder
+from strandline.releases.bucket import PublishedLock, ReleaseBucket
+from strandline.releases.promotion import Request
+from tests.e2e.rehearsal import AGENT, Rehearsal
+
+pytestmark = pytest.mark.e2e
+EVERYTHING = Request()
+
+
+@pytest.fixture(scope="module")
+def rehearsal(project, tmp_path_factory):
+    """An agent whose first version is in simulation, and whose second one is in production."""
+    made = Rehearsal(tmp_path_factory.mktemp("rehearsal"), project)
+    made.write()
+    _done(made.run("deploy", "--env", "simulation"))
+    made.say("You know the tides, and the moon.\n")
+    _done(made.run("deploy", "--env", "simulation"))
+    made.built = made.stamps()
+    made.reports = {
+        there: _done(made.run("promote", "--all", "--from", here, "--to", there, "--yes"))
+        for here, there in (("simulation", "staging"), ("staging", "production"))
+    }
+    return made
+
+
+def _done(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_same_code_answers_everywhere_and_was_built_once(rehearsal):
+    runs = {name: rehearsal.running(name) for name in ("simulation", "staging", "production")}
+    assert runs["simulation"].version == "2"
+    assert len({one.artefact for one in runs.values()}) == 1
+    assert runs["simulation"].bundle == runs["staging"].bundle
+    # Production's overlay makes a bundle of its own, of the same release.
+    assert runs["production"].bundle != runs["staging"].bundle
+    assert rehearsal.stamps() == rehearsal.built
+    for name, one in runs.items():
+        bucket, _, key = one.bundle_uri.removeprefix("s3://").partition("/")
+        content = rehearsal.targets[name].client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert json.loads(content)["prompt"]["text"] == "You know the tides, and the moon.\n"
+
+
+def test_the_lock_says_what_was_promoted_from_where_and_how_its_checks_went(rehearsal):
+    releases = ReleaseFolder.beside(rehearsal.environments)
+    staging, production = releases.lock("staging").agents[AGENT], releases.lock("production").agents[AGENT]
+    assert (staging.promoted_from, production.promoted_from) == ("simulation", "staging")
+    assert staging.checks.passed
+    assert staging.checks.cases == 2  # the blueprint's own, and that a session starts
+    assert staging.checks.digest != production.checks.digest
+    assert staging.artefact == production.artefact == rehearsal.running("production").artefact
+    assert staging.onward["production"].bundle == production.bundle
+    assert staging.promoted_by == "arn:aws:iam::222222222222:root"
+    for environment in ("staging", "production"):
+        published = ReleaseBucket(rehearsal.targets[environment]).published()
+        assert published.lock == releases.lock(environment)
+
+
+def test_the_plan_and_the_report_say_what_happens(rehearsal):
+    told = rehearsal.reports["production"]
+    assert f"{AGENT}: 1.0.0" in told
+    assert "checks: passed, 2 cases" in told
+    assert "differs from staging: model.temperature: 0.1 in place of 0.2" in told
+    assert "add Production-Agent-tide/Runtime (AWS::BedrockAgentCore::Runtime)" in told
+    assert (
+        "ExecutionRole: may s3:GetObject on arn:aws:s3:::strandline-releases-production-333333333333-us-east-1" in told
+    )
+    assert f"production answers with version 1: bundle {rehearsal.running('production').bundle}" in told
+
+
+def test_a_promotion_without_a_change_changes_nothing(rehearsal):
+    planned = rehearsal.run("promote", "--all", "--from", "staging", "--to", "production", "--plan", "--json")
+    assert (planned.returncode, json.loads(planned.stdout)["changes"]) == (0, False), planned.stderr
+    done = _done(rehearsal.run("promote", AGENT, "--from", "staging", "--to", "production", "--yes"))
+    assert "Nothing changes: production has what staging runs." in done
+    assert rehearsal.running("production").version == "1"
+
+
+def test_a_clean_checkout_deploys_the_same_production(rehearsal, tmp_path):
+    """Nothing but the locks and their bundles decides: the working tree has moved on."""
+    copy = Rehearsal(tmp_path / "checkout", rehearsal.project)
+    shutil.copytree(rehearsal.folder, copy.folder)
+    copy.say("You know nothing.\n")
+    done = copy.run("deploy", "--env", "production")
+    _done(done)
+    log = (rehearsal.project.home / "logs" / "cdk-deploy-production.log").read_text()
+    assert "(no changes)" in log
+    assert ": deployed" not in done.stderr
+    assert rehearsal.running("production").version == "1"
+
+
+@pytest.fixture
+def s3(rehearsal):
+    """Puts other bytes where a runtime's are, and the right ones back."""
+    restore = []
+
+    def change(environment, bucket, key):
+        client = rehearsal.targets[environment].client("s3")
+        content = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        restore.append((client, bucket, key, content))
+        client.put_object(Bucket=bucket, Key=key, Body=bytes([content[0] ^ 1]) + content[1:])
+
+    yield change
+    for client, bucket, key, content in restore:
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def test_one_byte_of_the_artefact_is_refused(rehearsal, s3):
+    running = rehearsal.running("simulation")
+    artefact = PinnedArtefact(running.artefact, running.python)
+    s3("simulation", running.bucket, running.key)
+    empty = rehearsal.targets["production"].client("s3")
+    empty.create_bucket(Bucket="strandline-releases-empty")
+    bucket = ReleaseBucket(rehearsal.targets["production"])
+    bucket.name = "strandline-releases-empty"
+    with pytest.raises(InputError, match=f"{running.key} is not the artefact of its name: the hash of its bytes is"):
+        bucket.copy(rehearsal.targets["simulation"], running, artefact)
+    assert "Contents" not in empty.list_objects_v2(Bucket=bucket.name)
+
+
+def test_an_artefact_in_the_release_bucket_is_written_once(rehearsal):
+    """By a role that may do everything else in S3; the emulator asks no policy about an account's root."""
+    running = rehearsal.running("staging")
+    client = rehearsal.as_role("staging", "s3")
+    there = {"Bucket": running.bucket, "Key": running.key}
+    assert client.get_object(**there)["ContentLength"] > 1_000_000
+    for attempt, refusal in (
+        (lambda: client.put_object(**there, Body=b"other"), "AccessDenied"),
+        (lambda: client.delete_object(**there), "AccessDenied"),
+        (lambda: client.put_object(**there, Body=b"other", IfNoneMatch="*"), "PreconditionFailed"),
+    ):
+        with pytest.raises(client.exceptions.ClientError, match=refusal):
+            attempt()
+    assert client.put_object(**there | {"Key": "artefacts/new.zip"}, Body=b"other", IfNoneMatch="*")
+    assert ReleaseBucket(rehearsal.targets["staging"]).holds(PinnedArtefact(running.artefact, running.python))
+
+
+def test_one_byte_of_a_running_bundle_is_refused(rehearsal, s3):
+    uri = rehearsal.running("staging").bundle_uri
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    s3("staging", bucket, key)
+    with pytest.raises(InputError, match=f"{uri}, the bundle that {AGENT} runs in staging, was changed"):
+        rehearsal.promotion("staging", "production").prepare(EVERYTHING)
+
+
+def test_one_byte_of_a_kept_bundle_is_refused_by_promote_and_by_deploy(rehearsal, tmp_path):
+    copy = Rehearsal(tmp_path / "checkout", rehearsal.project)
+    shutil.copytree(rehearsal.folder, copy.folder)
+    bundle = ReleaseFolder.beside(copy.environments).file(rehearsal.running("production").bundle, "json")
+    bundle.write_bytes(bundle.read_bytes().replace(b"moon", b"noon"))
+    for command in (("deploy", "--env", "production"), ("promote", AGENT, "--from", "staging", "--to", "production")):
+        done = copy.run(*command)
+        assert done.returncode == 1
+        assert f"{bundle.name}:1:1: is not what" in done.stderr
+        assert "production.yaml: agents.tide.bundle" in done.stderr or "onward.production" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_one_byte_of_the_lock_is_refused(rehearsal, tmp_path):
+    copy = Rehearsal(tmp_path / "checkout", rehearsal.project)
+    shutil.copytree(rehearsal.folder, copy.folder)
+    lock = ReleaseFolder.beside(copy.environments).lock_file("staging")
+    lock.write_text(lock.read_text().replace("passed: true", "passed: false"))
+    with pytest.raises(
+        InputError, match=r"staging\.yaml:\d+:\d+: agents\.tide\.digest: is not what was promoted of tide"
+    ):
+        copy.promotion("staging", "production")
+
+
+def test_one_byte_of_the_recorded_checks_is_refused(rehearsal, s3):
+    from strandline.checks.results import records_bucket
+
+    target = rehearsal.targets["staging"]
+    bucket = records_bucket(target)
+    (record,) = target.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    s3("staging", bucket, record["Key"])
+    with pytest.raises(EnvironmentFault, match=f"{record['Key']}, was changed: its SHA-256 is"):
+        rehearsal.promotion("staging", "production").prepare(EVERYTHING)
+
+
+def test_a_tree_that_simulation_does_not_run_is_refused(rehearsal, tmp_path):
+    copy = Rehearsal(tmp_path / "checkout", rehearsal.project)
+    shutil.copytree(rehearsal.folder, copy.folder)
+    copy.say("You know nothing.\n")
+    with pytest.raises(InputError, match="simulation does not run the tide of the working tree: the bundle there is"):
+        copy.promotion("simulation", "staging").prepare(EVERYTHING)
+
+
+def test_a_live_that_somebody_moved_is_refused(rehearsal):
+    client = rehearsal.targets["simulation"].client("bedrock-agentcore-control")
+    (runtime,) = client.list_agent_runtimes()["agentRuntimes"]
+    move = {"agentRuntimeId": runtime["agentRuntimeId"], "endpointName": "live"}
+    client.update_agent_runtime_endpoint(**move, agentRuntimeVersion="1")
+    try:
+        with pytest.raises(InputError, match="tide in simulation has drifted: its stack deployed the bundle"):
+            rehearsal.promotion("simulation", "staging").prepare(EVERYTHING)
+    finally:
+        client.update_agent_runtime_endpoint(**move, agentRuntimeVersion="2")
+
+
+def test_production_is_not_reached_from_simulation_without_a_reason(rehearsal):
+    done = rehearsal.run("promote", AGENT, "--from", "simulation", "--to", "production", "--plan")
+    assert done.returncode == 1
+    assert "staging was passed by: promote to staging first, or say --force --reason WHY" in done.stderr
+    prepared = rehearsal.promotion("simulation", "production").prepare(
+        Request(reason="the tide is out"), ["staging was passed by"]
+    )
+    assert prepared.forced == ["staging was passed by"]
+    assert prepared.lock.agents[AGENT].bundle == rehearsal.running("production").bundle
+
+
+def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(rehearsal):
+    """Both have seen the same lock in the bucket; the bucket takes one of the two that are to follow it."""
+    bucket = ReleaseBucket(rehearsal.targets["production"])
+    seen = bucket.published()
+    entry = seen.lock.agents[AGENT]
+    mine, theirs = (
+        seen.lock.with_entries(
+            {AGENT: entry.model_copy(update={"promoted_by": who, "promoted_at": "2030-01-01T00:00:00Z"})}
+        )
+        for who in ("me", "them")
+    )
+    try:
+        bucket.publish(theirs, seen)
+        with pytest.raises(
+            InputError, match="production was promoted meanwhile, by them at 2030-01-01T00:00:00Z: nothing"
+        ):
+            bucket.publish(mine, seen)
+        # A checkout that has not got theirs is told too, before anything is planned.
+        stale = theirs.with_entries({AGENT: entry.model_copy(update={"bundle": "0" * 64})})
+        bucket.publish(stale, PublishedLock(theirs, bucket.published().etag))
+        with pytest.raises(InputError, match=r"production\.yaml is not what production was promoted to last, by"):
+            rehearsal.promotion("staging", "production").prepare(EVERYTHING)
+    finally:
+        bucket.publish(seen.lock, bucket.published())
+
+
+def test_a_promotion_that_was_cut_off_is_carried_on(rehearsal):
+    """The bucket has the new lock, and neither the file nor the runtime has it yet."""
+    # Given
+    rehearsal.say("You know the tides, the moon and the wind.\n")
+    _done(rehearsal.run("deploy", "--env", "simulation"))
+    prepared = rehearsal.promotion("simulation", "staging").prepare(EVERYTHING)
+    ReleaseBucket(rehearsal.targets["staging"]).publish(prepared.lock, prepared.published)
+    # When
+    done = _done(rehearsal.run("promote", AGENT, "--from", "simulation", "--to", "staging", "--yes"))
+    # Then it is the promotion that was begun, to its second
+    assert ReleaseFolder.beside(rehearsal.environments).lock("staging") == prepared.lock
+    assert "change Staging-Agent-tide/Runtime" in done
+    assert "running sessions keep their version until they end" in done
+    assert rehearsal.running("staging").bundle == prepared.lock.agents[AGENT].bundle
+    assert rehearsal.running("staging").version == "2"
+    assert rehearsal.running("production").version == "1"
