@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stacks.environments import Environment
 
+GATEWAY = "gateway"
+"""The gateway among the users of a secret; no agent may have this id."""
 SALT_KEY = "LITELLM_SALT_KEY"
 """What LiteLLM encrypts by in its database; with another one nothing in there can be read."""
 ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY"

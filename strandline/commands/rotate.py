@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import EnvironmentFault, InputError
+from agent_runtime.errors import InputError
 from strandline.console import stderr
+from strandline.local_cloud import default_home
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
@@ -50,11 +51,13 @@ def rotate(
     """Give a secret a new value, live: verified, promoted, used everywhere. Goes on with one that was cut off."""
     from stacks.project import load_project
     from strandline.rotation import audit
+    from strandline.rotation.gateway_tasks import NewTasksFail
     from strandline.rotation.rotate import Rotation
 
     target = open_target(env, environments)
-    record = partial(audit.record, audit.AUDIT, env, audit.caller(target))
-    rotation = Rotation(target, load_project(blueprints), list(dict.fromkeys(names)), record)
+    record = partial(audit.record, default_home() / "audit", env, audit.caller(target))
+    distinct = list(dict.fromkeys(names))
+    rotation = Rotation(target, load_project(blueprints), distinct, record)
     if abandon:
         rotation.abandon()
         stderr.print("[green]abandoned:[/] what was staged is taken back")
@@ -75,7 +78,7 @@ def rotate(
         return
     if step == "stage":
         _confirm(yes, f"Rotate {', '.join(rotation.uses)} in {env}?")
-        rotation.stage(_reader(value_from, names))
+        rotation.stage(_reader(value_from, distinct))
         stderr.print("[green]staged:[/] as AWSPENDING; nobody reads it yet")
     else:
         stderr.print(f"going on with a rotation that was cut off before: {step}")
@@ -86,9 +89,11 @@ def rotate(
         stderr.print("[green]promoted:[/] it is AWSCURRENT, the old one AWSPREVIOUS")
     try:
         _spread(rotation, target, wait)
-    except EnvironmentFault:
-        rotation.roll_back()
-        stderr.print("rolled back: the old value is current again", style="red")
+    except NewTasksFail:
+        # Any other fault leaves it to the next run, which goes on: the value itself was found to be good.
+        if rotation.can_roll_back:
+            rotation.roll_back()
+            stderr.print("rolled back: the old value is current again", style="red")
         raise
     rotation.finish()
     stderr.print("[green]done:[/] the old key may be retired where it was made")
@@ -124,15 +129,15 @@ def _confirm(yes: bool, question: str) -> None:
 
 
 def _reader(value_from: str | None, names: list[str]) -> Callable[[str], str]:
+    from strandline.secret_values import read_value
+
     if value_from is None:
         if not sys.stdin.isatty():
             raise InputError("Give the new value at a prompt, or pipe it in with --value-from -.")
-        import getpass
-
-        return lambda name: getpass.getpass(f"New value of {name} (not shown): ")
+        return lambda name: read_value(f"New value of {name}")
     if value_from != "-":
         raise InputError("--value-from takes `-`, standard input, and nothing else: a command line is seen by others.")
-    given = sys.stdin.read()
+    given = read_value("")
     if len(names) == 1:
         return lambda _: given
     from io import StringIO

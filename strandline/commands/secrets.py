@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +45,7 @@ def set_value(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Set a secret's value, read from standard input or from a prompt that shows nothing."""
-    from strandline.secret_values import check_value, put_value
+    from strandline.secret_values import check_value, put_value, read_value
 
     if context.args:
         raise InputError(
@@ -54,7 +53,7 @@ def set_value(
             "pipe it in, or type it at the prompt."
         )
     target = open_target(env, environments)
-    value = check_value(name, _read_value(name))
+    value = check_value(name, read_value(f"Value of {name}"))
     put_value(target, name, value)
     stderr.print(f"[green]set:[/] {name} in {env}")
 
@@ -134,23 +133,14 @@ def _take(target: Target, blueprints: Path) -> list[SecretReport]:
 
 
 def _fault(report: SecretReport, env: str) -> str | None:
-    if report.users and report.state == "missing":
-        return (
-            f"{report.variable} ({', '.join(report.users)}): {env} has no secret {report.secret} yet: "
-            f"strandline deploy --env {env}"
-        )
-    if report.users and report.state == "empty":
-        return f"{report.variable} ({', '.join(report.users)}) has no value: " + _set_command(report, env)
-    if report.users and report.state == "deleted":
-        return (
-            f"{report.variable} ({', '.join(report.users)}): {report.secret} is marked for deletion: "
-            f"aws secretsmanager restore-secret --secret-id {report.secret}"
-        )
-    return None
-
-
-def _set_command(report: SecretReport, env: str) -> str:
-    return f"strandline secrets set {report.variable} --env {env}"
+    if not report.users or report.state == "set":
+        return None
+    faults = {
+        "missing": f": {env} has no secret {report.secret} yet",
+        "deleted": f": {report.secret} is marked for deletion",
+        "empty": " has no value",
+    }
+    return f"{report.variable} ({', '.join(report.users)}){faults[report.state]}: {report.mend(env)}"
 
 
 def _as_dict(report: SecretReport) -> dict[str, Any]:
@@ -198,11 +188,3 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: there is no such file.")
     # A value may hold a dollar sign; nothing in it is another variable's.
     return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
-
-
-def _read_value(name: str) -> str:
-    if sys.stdin.isatty():
-        import getpass
-
-        return getpass.getpass(f"Value of {name} (not shown): ")
-    return sys.stdin.read()

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.rotation.uses import BY_GATEWAY, Use, uses_of
+from stacks.names import GATEWAY
+from strandline.rotation.uses import Use, uses_of
 from strandline.rotation.verifiers import KeyRefused, verify
-from strandline.rotation.versions import Labels, SecretVersions
+from strandline.rotation.versions import SecretVersions
 from strandline.secret_values import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from stacks.custom_resources.secret_versions import Labels
     from stacks.project import Project
     from strandline.rotation.verifiers import Probe
     from strandline.targets import Target
@@ -77,12 +79,12 @@ class Rotation:
     @property
     def reaches_gateway(self) -> bool:
         """Whether the gateway holds one of the values, and has to start new tasks."""
-        return any(use.by == BY_GATEWAY for uses in self.uses.values() for use in uses)
+        return any(use.by == GATEWAY for uses in self.uses.values() for use in uses)
 
     @property
     def agents(self) -> tuple[str, ...]:
         """Ids of the agents that read the values themselves."""
-        return tuple(sorted({use.by for uses in self.uses.values() for use in uses} - {BY_GATEWAY}))
+        return tuple(sorted({use.by for uses in self.uses.values() for use in uses} - {GATEWAY}))
 
     @property
     def unverifiable(self) -> tuple[str, ...]:
@@ -179,6 +181,11 @@ class Rotation:
                 self._versions[variable].roll_back(one.current)
         self._record("rolled back", {variable: one.previous for variable, one in labels.items() if one.previous})
 
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether each secret has a value before its present one."""
+        return all(versions.labels().previous is not None for versions in self._versions.values())
+
     def _secret(self, variable: str) -> str:
         from stacks.names import secret_name
 
@@ -191,9 +198,14 @@ class Rotation:
         return {variable: version for variable, version in found.items() if version is not None}
 
     def _questions(self) -> list[tuple[Use, Probe]]:
-        """The distinct questions: two agents at one address ask the same."""
+        """The distinct questions: two users of one address ask for the same list, whatever their models are."""
         every = [(use, use.probe) for uses in self.uses.values() for use in uses if use.probe is not None]
-        return list({(probe, use.key, use.headers): (use, probe) for use, probe in every}.values())
+        return list(
+            {
+                (probe.provider, probe.url, probe.key_header, use.key, use.headers): (use, probe)
+                for use, probe in reversed(every)
+            }.values()
+        )
 
     def _ask(self, use: Use, probe: Probe, pending: Mapping[str, str]) -> None:
         values = {variable: self._value(variable, pending.get(variable)) for variable in use.variables}
