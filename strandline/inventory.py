@@ -76,7 +76,7 @@ def take_inventory(target: Target) -> Inventory:
     now = dt.datetime.now(dt.UTC)
     return Inventory(
         stacks=_stacks(target),
-        agents=_agents(target),
+        agents=list_agents(target),
         gateway=_gateway(target),
         secrets={variable: bool(secret.get("SecretVersionsToStages")) for variable, secret in secrets.items()},
         secret_ages={
@@ -97,7 +97,15 @@ def _stacks(target: Target) -> dict[str, str]:
     }
 
 
-def _agents(target: Target) -> list[DeployedAgent]:
+def list_agents(target: Target) -> list[DeployedAgent]:
+    """Lists the environment's runtimes as AgentCore does ("ListAgentRuntimes").
+
+    Args:
+        target: The environment.
+
+    Returns:
+        The runtimes.
+    """
     client = target.client("bedrock-agentcore-control")
     prefix = f"{target.environment.name}_"
     pages = client.get_paginator("list_agent_runtimes").paginate()

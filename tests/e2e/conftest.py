@@ -29,7 +29,7 @@ VARIABLES = (
     *("DIRECT_API_KEY", "ACCESS_CLIENT_ID", "ACCESS_CLIENT_SECRET", "PROVIDER_API_KEY"),
     *("LITELLM_API_KEY", "CF_GATEWAY_API_KEY", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"),
 )
-GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY")
+GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY", "STRANDLINE_GATEWAY_KEY_NEXT")
 AGENTS = ("cloudflare", "company-proxy", "direct", "peer", "routed", "tides")
 STACKS = ("Checks", "Gateway", "Network", "Secrets", *(f"Agent-{name}" for name in AGENTS))
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.project import load_project
 from strandline.cli import app
-from strandline.rotation.rotate import Rotation
+from strandline.rotation.kinds import open_rotation
 from strandline.rotation.verifiers import KeyRefused, Probe, verify
 from strandline.targets import Target, find_environment
 from tests.stacks.projects import blueprint, write_project
@@ -59,7 +59,7 @@ def rotation(project):
 
     def make(*variables, steps=None):
         record = (lambda step, versions: steps.append((step, dict(versions)))) if steps is not None else lambda *_: None
-        return Rotation(target, load_project(root / "blueprints"), variables, record)
+        return open_rotation(target, load_project(root / "blueprints"), variables, record)
 
     return make
 
