@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.commands.rotate import (
+    UnverifiedOption,
+    ValueFromOption,
+    YesOption,
+    check_verifiable,
+    confirm,
+    open_rotations,
+    value_reader,
+)
 from strandline.console import stderr, stdout
+from strandline.durations import DurationOption, seconds_of
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
@@ -92,6 +102,29 @@ def check(
             stderr.print(f"[green]good:[/] every secret of {env} has a value")
     if faults:
         raise typer.Exit(1)
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="Name of the variable whose value leaked.")],
+    env: EnvironmentOption,
+    value_from: ValueFromOption = None,
+    since: Annotated[str, DurationOption("How far back the agents' logs are searched.")] = "30d",
+    unverified: UnverifiedOption = False,
+    yes: YesOption = False,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """Replace a value that leaked: without grace, with an end of the sessions that hold it; tells who used it, when."""
+    from stacks.project import load_project
+    from strandline.rotation.revocation import revoke as run
+
+    target, project = open_target(env, environments), load_project(blueprints)
+    (rotation,) = rotations = open_rotations(target, project, [[name]])
+    check_verifiable(rotations, unverified)
+    confirm(yes, f"Replace {name} in {env} at once, and end the sessions that hold the present value?")
+    read = value_reader(value_from, [] if rotation.is_made_here else [name])
+    run(target, project, rotation, read, seconds=seconds_of(since, "--since"), console=stderr)
 
 
 @app.command("import")

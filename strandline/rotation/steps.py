@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from strandline.rotation.rotate import Rotation
     from strandline.targets import Target
 
-MARGIN_SECONDS = 15
-"""What it takes to read a value, on top of the time that it may be kept."""
+_MARGIN_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,7 @@ class Runner:
         wait: Whether to wait until every agent has read a new value.
         grace_seconds: How long the values before work on, where that is ours to say.
         cache_seconds: How long an agent keeps a value; a drill shortens it.
+        margin_seconds: What it takes to read a value, on top of that.
     """
 
     target: Target
@@ -45,6 +45,7 @@ class Runner:
     wait: bool = True
     grace_seconds: int | None = None
     cache_seconds: float = CACHE_SECONDS
+    margin_seconds: int = _MARGIN_SECONDS
 
     def run(self, rotation: Rotation, read_value: Callable[[str], str]) -> None:
         """Runs a rotation to its end, from wherever it is.
@@ -108,8 +109,8 @@ class Runner:
     def _await_agents(self, rotation: Rotation, before: dict[str, str | None]) -> None:
         agents = ", ".join(rotation.agents)
         # A grace that is ours to keep is kept here, where the value before goes when this ends.
-        seconds = max(int(self.cache_seconds) + MARGIN_SECONDS, self.grace_seconds or 0)
-        due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds - MARGIN_SECONDS)
+        seconds = max(int(self.cache_seconds) + self.margin_seconds, self.grace_seconds or 0)
+        due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds - self.margin_seconds)
         with self.console.status("") as status:
             for left in range(seconds, 0, -1):
                 status.update(f"Agents read it within {left} s: {agents}")

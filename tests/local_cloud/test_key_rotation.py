@@ -9,7 +9,6 @@ import uuid
 
 import httpx
 import pytest
-import yaml
 
 from stacks.custom_resources.agent_key import AgentKeys
 from stacks.custom_resources.events import Change
@@ -18,27 +17,16 @@ from stacks.custom_resources.key_rotation import AGENT_TAG, KeyRotation, Rotatio
 from stacks.custom_resources.proxy_admin import ProxyAdmin
 from stacks.custom_resources.secret_versions import Labels, SecretVersions
 from tests.support.litellm_proxy import MASTER_KEY
-from tests.support.managed_proxy import managed_proxy
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ROUTES = ["/v1/chat/completions", "/v1/models"]
 LIMITS = {"MaxUsd": "5.0", "Per": "month", "Rpm": "60"}
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory):
-    model = {"model_name": "demo", "litellm_params": {"model": "openai/x", "api_key": "x", "mock_response": "Ahoy."}}
-    path = tmp_path_factory.mktemp("managed") / "config.yaml"
-    settings = {"master_key": "os.environ/LITELLM_MASTER_KEY"}
-    path.write_text(yaml.safe_dump({"model_list": [model], "general_settings": settings}))
-    with managed_proxy(path) as (url, _):
-        yield url
-
-
 @pytest.fixture
-def admin(proxy, monkeypatch):
+def admin(world, monkeypatch):
     monkeypatch.setenv("STRANDLINE_ENVIRONMENT", "staging")
-    return ProxyAdmin(proxy, MASTER_KEY, sleep=lambda _: None)
+    return ProxyAdmin(world.gateway, MASTER_KEY, sleep=lambda _: None)
 
 
 class Key:
@@ -86,10 +74,10 @@ class Key:
 
 
 @pytest.fixture
-def key(aws, admin, proxy):
-    made = Key(aws.secretsmanager, admin, proxy)
+def key(world, admin):
+    made = Key(world.aws.secretsmanager, admin, world.gateway)
     yield made
-    aws.secretsmanager.delete_secret(SecretId=made.secret, ForceDeleteWithoutRecovery=True)
+    world.aws.secretsmanager.delete_secret(SecretId=made.secret, ForceDeleteWithoutRecovery=True)
 
 
 def test_the_new_key_has_the_limits_and_the_spend_of_the_old_one_and_both_work_for_the_grace(key):
@@ -149,12 +137,11 @@ def test_a_crash_between_the_secret_and_the_gateway_is_mended_by_whoever_comes_n
     assert key.ask(key.value()) == 200
 
 
-def test_a_version_that_secrets_manager_has_staged_alone_gets_its_value(key):
-    """RotateSecret stages the version before the function has a value for it."""
+def test_a_rotation_that_was_given_up_leaves_the_way_free(key):
     first = str(uuid.uuid4())
     key.take("createSecret", first)
-    key.admin.delete_key(f"staging/{key.agent}.next")
     key.take("abandon", first)
+    assert key.admin.find_key(f"staging/{key.agent}.next") is None
 
     second = key.rotate()
 
