@@ -196,7 +196,7 @@ def main() -> int:
     slow = [row["kind"] for row in report.rows if row["p99_ratio"] >= 2]
     report.notes += [
         f"{requests:,} requests; handlers keep a secret for {CACHE_SECONDS} s here, for 300 s in production.",
-        "database: RDS rotates the administrator's password, and a gateway of AWS has no password at all but IAM tokens; "
+        "database: RDS rotates the administrator's password, and a gateway on AWS has IAM tokens and no password; "
         "here the password is altered in PostgreSQL while the gateway works on with a role of its own.",
         "provider, master and inference take as long as ECS takes to replace the gateway's tasks.",
         f"Values found in logs, files and output: {', '.join(leaks) or 'none'}.",

@@ -12,6 +12,7 @@ from agent_runtime.errors import InputError
 from strandline.console import stderr
 from strandline.durations import DurationOption, seconds_of
 from strandline.local_cloud import default_home
+from strandline.rotation import DATABASE_PASSWORD
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
@@ -66,6 +67,9 @@ def rotate(
     target = open_target(env, environments)
     project = load_project(blueprints)
     runner = Runner(target, project, stderr, wait, None if grace is None else seconds_of(grace, "--grace"))
+    if names == [DATABASE_PASSWORD]:
+        _rotate_database(target, yes)
+        return
     groups = [list(dict.fromkeys(names))] if names else _find_groups(target, project, older_than)
     rotations = open_rotations(target, project, groups)
     if abandon:
@@ -158,6 +162,18 @@ def value_reader(value_from: str | None, names: list[str]) -> Callable[[str], st
 
     values = dotenv_values(stream=StringIO(given), interpolate=False)
     return lambda name: values.get(name) or ""
+
+
+def _rotate_database(target: Target, yes: bool) -> None:
+    from strandline.rotation import audit
+    from strandline.rotation.database_password import rotate_database_password
+
+    name = target.environment.name
+    confirm(yes, f"Have RDS rotate the password of the gateway's database in {name}?")
+    with stderr.status("") as status:
+        secret = rotate_database_password(target, status.update)
+    audit.record(default_home() / "audit", name, audit.caller(target), "rotated by RDS", {DATABASE_PASSWORD: secret})
+    stderr.print("[green]done:[/] the gateway's tasks have no password; a migration reads the new one")
 
 
 def _find_groups(target: Target, project: Project, older_than: str | None) -> list[list[str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 
 import pytest
 
+from strandline.rotation.consumers import find_uses, stop_sessions
+from tests.local_cloud.cloud_clients import until
 from tests.support.deployed_world import DeployedWorld
 from tests.support.drill import Load
 from tests.support.openai_server import Reply
@@ -62,3 +65,23 @@ def test_the_gateways_own_keys_rotate_and_the_old_ones_open_nothing(world, handl
     told = world.console.file.getvalue()
     assert "none of routed answers with the old value" in told
     assert not [key for key in old if key in told]
+
+
+def test_who_used_a_version_is_found_in_the_agents_log_and_its_session_is_ended(world, project):
+    session = f"leaked-{'0' * 33}"
+    began = dt.datetime.now(dt.UTC)
+    project.invoke("direct", "Use the key.", session=session)
+    version = world.version("DIRECT_API_KEY")
+
+    def found():
+        return find_uses(world.target, world.project, ("direct",), version, began)
+
+    uses = until(found)
+    assert {(use.agent, use.session) for use in uses} == {("direct", session)}
+    assert find_uses(world.target, world.project, ("direct",), version, dt.datetime.now(dt.UTC)) == []
+    assert find_uses(world.target, world.project, ("peer",), version, began) == []
+
+    assert stop_sessions(world.target, uses) == 1
+    assert session not in str(project.cloud.status().detail["sessions"])
+    # A session that has ended by itself is no fault.
+    assert stop_sessions(world.target, uses) == 0
