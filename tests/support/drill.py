@@ -31,7 +31,6 @@ CACHE_SECONDS = 6
 """How long the drill's handlers keep a value; in production it is five minutes."""
 
 _SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-_SESSIONS = 40
 _PATIENCE_SECONDS = 120
 
 
@@ -175,10 +174,10 @@ class Load:
 
     async def _ask(self, client, number):
         is_stream = number % 2 == 0
-        # A session of AgentCore is a process of its own and answers one request at a time.
+        # Each has a session of its own: requests of one session wait for each other.
         headers = {
             "Accept": "text/event-stream" if is_stream else "application/json",
-            _SESSION_HEADER: f"drill-{number % _SESSIONS:034}",
+            _SESSION_HEADER: f"drill-{number:034}",
         }
         begun = time.monotonic()
         try:
