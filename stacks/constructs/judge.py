@@ -54,7 +54,7 @@ def add_judge(stack: EnvironmentStack, place: JudgePlace) -> str:
         statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[target.kms_key_arn]))
     function = DeploymentFunction(
         stack,
-        "Judge",
+        "JudgeFunction",
         module="judge",
         description=f"Judges answers of agents in {target.name} with a model of the gateway",
         timeout_seconds=_TIMEOUT_SECONDS,

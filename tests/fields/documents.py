@@ -71,7 +71,7 @@ _GUARDRAIL = {
 }
 _JUDGED = {
     "checks": [{"name": "first", "prompt": "Say so.", "judge": "It says so."}],
-    "gate": {"judge_model": "judge"},
+    "gate": {"judge_model": "other"},
 }
 _FUNCTION = {"tools": [{"python": "field_tools:forecast"}]}
 

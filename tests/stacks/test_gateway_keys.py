@@ -95,7 +95,7 @@ def test_without_a_database_agents_have_the_environments_one_key(budgeted: Assem
     variables = budgeted.one("Simulation/Agent-spender", RUNTIME)["EnvironmentVariables"]
 
     assert variables["STRANDLINE_GATEWAY_KEY"] == "STRANDLINE_GATEWAY_KEY"
-    assert not [*budgeted.resources("AWS::Lambda::Function", "Simulation/")]
+    assert not [*budgeted.resources("AWS::Lambda::Function", "Simulation/Gateway")]
 
 
 def test_what_mints_keys_stands_where_it_reaches_the_admin_routes_and_no_agent_does(assembly: Assembly) -> None:
