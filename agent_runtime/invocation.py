@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from agent_runtime.inputs import Prompt
 from agent_runtime.limits import STOPPED
 from agent_runtime.model_answers import ModelAnswers, model_answers
 from agent_runtime.providers import system_prompt_of
+from agent_runtime.telemetry import metrics
 from agent_runtime.telemetry.observer import observed
 from agent_runtime.tool_events import attach_tool_events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from strands import Agent
     from strands.types.content import Messages
@@ -124,7 +125,7 @@ class AgentService:
         take_fresh_randomness()
         told = ModelAnswers()
         model_answers.set(told)
-        with observed(told, session_id, self._tracing) as observation:
+        with observed(told, session_id, self._tracing) as observation, self._versions_noted():
             asked = await self._guard.messages(prompt.messages)
             conversation = f"{session_id}/{context_id}" if context_id else session_id
             async with self._conversations.turn(conversation) as messages:
@@ -144,6 +145,15 @@ class AgentService:
             if self._output:
                 yield events.typed(events.STRUCTURED, structured=outcome.structured, schema=self._output.told)
             yield self._answer(outcome, told, session_id, observation.elapsed_ms)
+
+    @contextmanager
+    def _versions_noted(self) -> Iterator[None]:
+        """Tells in the invocation's line which version of each secret it used; a rotation finds out by it."""
+        try:
+            yield
+        finally:
+            for variable, version in (self._secrets.versions() if self._secrets else {}).items():
+                metrics.note(f"secret_{variable}", version)
 
     async def _guarded(self, outcome: Outcome) -> Outcome:
         content, structured = await self._guard.value(outcome.content), await self._guard.value(outcome.structured)

@@ -21,9 +21,9 @@ from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trus
 from stacks.constructs.gate import Gate, Release
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
-from stacks.names import ENVIRONMENT_KEY, agent_key, permissions_boundary_arn, role_path, secret_prefix
+from stacks.names import permissions_boundary_arn, role_path, secret_prefix
 from stacks.releases.project import PinnedArtefact
-from stacks.simulation import asks_gateway, is_simulated, network_mode_in, secret_names_in
+from stacks.simulation import asks_gateway, gateway_key_in, is_simulated, network_mode_in, secret_names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,12 +131,7 @@ class AgentStack(EnvironmentStack):
 
     @property
     def _gateway_key(self) -> str | None:
-        """The variable of the key that the gateway has for the agent, unless its blueprint names another."""
-        if not asks_gateway(self._blueprint, self.target):
-            return None
-        if self._blueprint.uses_gateway and self._blueprint.model.api_key_env:
-            return None
-        return agent_key(self._blueprint.id) if self.target.gateway.is_managed else ENVIRONMENT_KEY
+        return gateway_key_in(self._blueprint, self.target)
 
     def _build_key(self, runtime: agentcore.CfnRuntime) -> None:
         if self._gateway_key and self._surroundings.gateway_keys:

@@ -80,6 +80,8 @@ PolicyReference = Annotated[
 ]
 KeyArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,128}$")]
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@/+-]{1,128}$")]
+# "RotationRules", AWS Secrets Manager: whole days.
+RotationPeriod = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}d$")]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_check_tag)]
 TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_tag)]
 
@@ -199,6 +201,11 @@ class EnvironmentSettings(StrictModel):
     )
     kms_key_arn: KeyArn | None = Field(default=None, description="Key for secrets and logs; default: AWS's own keys.")
     log_retention_days: LogRetentionDays = Field(default=30, description="Days that logs are kept.")
+    rotation: RotationPeriod | None = Field(
+        default=None,
+        description="How often the keys that the gateway mints for agents are replaced, in days, such as 30d.",
+        examples=["30d"],
+    )
     variables: Mapping[VariableName, VariableValue] = Field(
         default_factory=dict, max_length=40, description="Values for blueprints of this environment; never secrets."
     )
@@ -235,6 +242,11 @@ class Environment(EnvironmentSettings):
         return self.removal_policy == "retain"
 
     @property
+    def rotation_days(self) -> int | None:
+        """Days after which minted keys are replaced; nothing where nobody asked for it."""
+        return int(self.rotation.removesuffix("d")) if self.rotation else None
+
+    @property
     def availability_zones(self) -> tuple[str, ...]:
         """Zones of the VPC, known without asking AWS: those of the file, or the region's first by letter."""
         letters = "abc"[: self.network.max_azs]
@@ -257,10 +269,21 @@ def _check_releases(file: EnvironmentsFile) -> Iterator[Fault]:
             )
 
 
+def _check_rotation(file: EnvironmentsFile) -> Iterator[Fault]:
+    for name, settings in file.environments.items():
+        written = settings.gateway.model_dump(exclude_unset=True, exclude_none=True)
+        if settings.rotation and complete_hosting(name, written)["profile"] != "managed":
+            yield Fault(
+                "a stateless gateway mints no keys that could be replaced",
+                "remove rotation, or write gateway: {profile: managed}",
+                ("environments", name, "rotation"),
+            )
+
+
 class EnvironmentsFile(StrictModel):
     """The whole of `environments.yaml`."""
 
-    RULES: ClassVar[Rules] = (_check_hosting, _check_releases)
+    RULES: ClassVar[Rules] = (_check_hosting, _check_releases, _check_rotation)
 
     environments: Mapping[EnvironmentName, EnvironmentSettings] = Field(
         min_length=1, description="Environments by name: local, simulation, staging, production."

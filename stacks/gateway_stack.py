@@ -22,7 +22,14 @@ from stacks.constructs.migration import Migration
 from stacks.gateway_bundle import build_gateway_bundle
 from stacks.gateway_rights import find_rights
 from stacks.nag import acknowledge, acknowledge_log_streams
-from stacks.names import ENVIRONMENT_KEY, GATEWAY_ADMIN_PORT, GATEWAY_PORT, SALT_KEY
+from stacks.names import (
+    ENVIRONMENT_KEY,
+    GATEWAY_ADMIN_PORT,
+    GATEWAY_PORT,
+    KEY_MAKER_OUTPUT,
+    NEXT_ENVIRONMENT_KEY,
+    SALT_KEY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,8 +119,16 @@ class GatewayStack(EnvironmentStack):
                 log_group=log_group,
             )
             self.service.service.node.add_dependency(migration)
-        self.key_maker = self._build_key_maker(network)
-        GatewayAlarms(self, "Watch", environment=environment, service=self.service, log_group=log_group)
+        keys = self._build_key_maker(network)
+        self.key_maker = self.export(keys.service_token) if keys else None
+        GatewayAlarms(
+            self,
+            "Watch",
+            environment=environment,
+            service=self.service,
+            log_group=log_group,
+            key_maker=keys.function_name if keys else None,
+        )
         acknowledge_log_streams(self.task.execution_role, self, "Logs")
         acknowledge(
             self.task.role, {f"AwsSolutions-IAM5[Resource::{arn}]": reason for arn, reason in rights.wildcards.items()}
@@ -125,7 +140,7 @@ class GatewayStack(EnvironmentStack):
         """Who reaches the data; a rule added here would make the data's stack depend on this one."""
         return ec2.SecurityGroup.from_security_group_id(self, "DataClients", data.clients_id, mutable=False)
 
-    def _build_key_maker(self, network: NetworkStack) -> str | None:
+    def _build_key_maker(self, network: NetworkStack) -> GatewayKeys | None:
         """What mints the agents' keys, where there is a database to keep them in."""
         internal = self.service.internal
         if not self.target.gateway.is_managed or internal is None:
@@ -143,7 +158,10 @@ class GatewayStack(EnvironmentStack):
         )
         # The first key is minted when there is somebody to ask.
         keys.node.add_dependency(self.service.service)
-        return self.export(keys.service_token)
+        cdk.CfnOutput(
+            self, KEY_MAKER_OUTPUT, value=keys.function_name, description="What mints and rotates the agents' keys"
+        )
+        return keys
 
     def _image(self) -> str:
         """The image by its digest. Where nobody has looked that up, it is a question to whoever deploys."""
@@ -186,7 +204,7 @@ class GatewayStack(EnvironmentStack):
 
 def _secrets(environment: Environment, settings: GatewaySettings, config: str) -> list[str]:
     """What tasks get of the environment's secrets: their own keys, and what the configuration refers to."""
-    own = [MASTER_KEY, SALT_KEY if environment.gateway.is_managed else ENVIRONMENT_KEY]
+    own = [MASTER_KEY, *([SALT_KEY] if environment.gateway.is_managed else [ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY])]
     referred = set(_REFERENCE.findall(config))
     return [*own, *sorted(referred.intersection(settings.secret_names) - set(own))]
 

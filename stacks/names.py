@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stacks.environments import Environment
 
+GATEWAY = "gateway"
+"""The gateway among the users of a secret; no agent may have this id."""
 SALT_KEY = "LITELLM_SALT_KEY"
 """What LiteLLM encrypts by in its database; with another one nothing in there can be read."""
 ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY"
 """The one key for inference of a gateway without a database."""
+NEXT_ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY_NEXT"
+"""The key that follows it, which every task takes already: a rotation needs no moment in which all change at once."""
 GATEWAY_PORT = 4000
 """Port of the gateway's load balancer and of LiteLLM behind it."""
 GATEWAY_ADMIN_PORT = 4001
 """Port of the load balancer for everything that is not inference; operators reach it, agents do not."""
 GATEWAY_PUBLIC_ADMIN_PORT = 8443
 """The same of the load balancer that callers outside reach."""
+KEY_MAKER_OUTPUT = "KeyMaker"
+"""Output of the gateway's stack: name of the function that mints the agents' keys."""
 LIVE = "live"
 """The endpoint that callers use; DEFAULT would follow every new version at once."""
 

@@ -14,6 +14,7 @@ from gateway.routes import find_uncounted, find_unserved
 from gateway.scenarios import load_scenarios
 from gateway.settings import read_gateway
 from stacks.gateway_target import gateway_target
+from stacks.names import GATEWAY
 from stacks.simulation import is_simulated, secret_names_in
 
 if TYPE_CHECKING:
@@ -46,10 +47,6 @@ class Inputs:
     blueprints: Path
     home: Path
     releases: Path | None = None
-
-
-GATEWAY = "gateway"
-"""The gateway among the users of a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +144,17 @@ def load_project(blueprints: Path) -> Project:
     gateway, document = read_gateway(gateway_file) if gateway_file.exists() else (None, None)
     # What a variable decides is known only in an environment.
     plain = [agent for agent in agents if not holds_reference(agent.blueprint.model.model_id)]
-    if problems := _unrouted(plain, gateway):
+    if problems := [*_named_as_the_gateway(agents), *_unrouted(plain, gateway)]:
         raise InputError(*problems)
     return Project(agents, gateway, blueprints, load_scenarios(blueprints, agents), document)
+
+
+def _named_as_the_gateway(agents: Sequence[LoadedBlueprint]) -> list[Problem]:
+    return [
+        agent.document.problem(("id",), f"{GATEWAY} is what the LiteLLM proxy is called", "choose another id")
+        for agent in agents
+        if agent.blueprint.id == GATEWAY
+    ]
 
 
 def _too_many_tags(agents: Sequence[LoadedBlueprint], environment: Environment) -> list[Problem]:

@@ -15,7 +15,7 @@ from agent_runtime.errors import InputError
 from gateway.settings import MASTER_KEY
 from stacks.base import EnvironmentStack
 from stacks.nag import acknowledge
-from stacks.names import ENVIRONMENT_KEY, SALT_KEY, secret_name
+from stacks.names import ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY, SALT_KEY, secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_VARIABLES = 480
 _VARIABLE_ROTATES_ELSEWHERE = "Only its provider can make a new key, so AWS has nothing that could rotate this one."
 _KEY_ROTATES_ELSEWHERE = (
-    "A new key has to reach the running gateway and its agents together, which a rotation on AWS's clock cannot do."
+    "A new key has to reach the gateway's tasks, which are replaced for it: `strandline rotate` does both."
 )
 _SALT_NEVER_ROTATES = "What LiteLLM has encrypted with the salt can be read with that salt only."
 
@@ -70,7 +70,8 @@ class SecretsStack(EnvironmentStack):
             # A snapshot of the database is of no use without it, so it stays wherever a snapshot could.
             salt.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
         else:
-            self._add_secret(ENVIRONMENT_KEY, _KEY_ROTATES_ELSEWHERE, generate=True)
+            for variable in (ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY):
+                self._add_secret(variable, _KEY_ROTATES_ELSEWHERE, generate=True)
 
     def _add_secret(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_runtime.providers.wire import model_behind_proxy
+from stacks.names import ENVIRONMENT_KEY, agent_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +36,15 @@ def is_simulated(blueprint: Blueprint, environment: Environment) -> bool:
 def asks_gateway(blueprint: Blueprint, environment: Environment) -> bool:
     """Tells whether an agent's model is reached through the environment's gateway."""
     return blueprint.uses_gateway or is_simulated(blueprint, environment)
+
+
+def gateway_key_in(blueprint: Blueprint, environment: Environment) -> str | None:
+    """Gives the variable of the key that the gateway has for an agent, unless its blueprint names one of its own."""
+    if not asks_gateway(blueprint, environment):
+        return None
+    if blueprint.uses_gateway and blueprint.model.api_key_env:
+        return None
+    return agent_key(blueprint.id) if environment.gateway.is_managed else ENVIRONMENT_KEY
 
 
 def network_mode_in(blueprint: Blueprint, environment: Environment) -> NetworkMode:

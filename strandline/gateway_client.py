@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from gateway.settings import MASTER_KEY
+from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,25 +232,16 @@ def _checked(url: str) -> str:
 
 
 def _read_key(target: Target, key_name: str) -> str:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from stacks.names import secret_name
 
     secret = secret_name(target.environment, key_name)
-    try:
+    absent = (
+        f"{target.environment.name} has no value of {secret}: deploy the environment first "
+        f"(`strandline deploy --env {target.environment.name}`)."
+    )
+    hint = ": asking the gateway takes secretsmanager:GetSecretValue on it"
+    with told("Secrets Manager", f"Secrets Manager refuses {secret}", hint=hint, absent=absent):
         return str(target.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        if code == "ResourceNotFoundException":
-            raise InputError(
-                f"{target.environment.name} has no value of {secret}: deploy the environment first "
-                f"(`strandline deploy --env {target.environment.name}`)."
-            ) from None
-        raise EnvironmentFault(
-            f"Secrets Manager refuses {secret} ({code}): asking the gateway takes secretsmanager:GetSecretValue on it."
-        ) from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"Secrets Manager cannot be reached ({type(error).__name__}).") from None
 
 
 def _error_type(body: bytes) -> str:

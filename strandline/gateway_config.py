@@ -6,10 +6,11 @@ import hashlib
 import io
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.inventory import take_inventory
+from strandline.aws_errors import told
+from strandline.gateway_service import find_gateway
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,11 +69,13 @@ def deployed_config(target: Target) -> str:
 
 
 def _find_bundle(target: Target) -> tuple[str, str, str]:
-    gateway = take_inventory(target).gateway
+    client = target.client("ecs")
+    gateway = find_gateway(target)
+    definition = gateway.describe(client).get("taskDefinition") if gateway else None
     name = target.environment.name
-    if not gateway or not gateway["taskDefinition"]:
+    if not definition:
         raise InputError(f"No gateway is deployed in {name}: `strandline deploy --env {name}`.")
-    answer = target.client("ecs").describe_task_definition(taskDefinition=gateway["taskDefinition"])
+    answer = client.describe_task_definition(taskDefinition=definition)
     commands = [
         word
         for container in answer["taskDefinition"]["containerDefinitions"]
@@ -85,13 +88,5 @@ def _find_bundle(target: Target) -> tuple[str, str, str]:
 
 
 def _fetch(target: Target, bucket: str, key: str) -> bytes:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        body: Any = target.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        return bytes(body.read())
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        raise EnvironmentFault(f"S3 refuses s3://{bucket}/{key} ({code}).") from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"S3 cannot be reached ({type(error).__name__}).") from None
+    with told("S3", f"S3 refuses s3://{bucket}/{key}"):
+        return bytes(target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())

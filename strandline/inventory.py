@@ -6,6 +6,9 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from strandline.gateway_service import find_gateway
+from strandline.secret_inventory import list_secrets
+
 if TYPE_CHECKING:
     from strandline.targets import Target
 
@@ -69,17 +72,16 @@ def take_inventory(target: Target) -> Inventory:
     Returns:
         What there is; empty for an environment that was never deployed.
     """
-    stacks = _stacks(target)
-    secrets = _secrets(target)
+    secrets = list_secrets(target)
     now = dt.datetime.now(dt.UTC)
     return Inventory(
-        stacks=stacks,
-        agents=_agents(target),
-        gateway=_gateway(target, stacks),
-        secrets={name: bool(secret.get("SecretVersionsToStages")) for name, secret in secrets.items()},
+        stacks=_stacks(target),
+        agents=list_agents(target),
+        gateway=_gateway(target),
+        secrets={variable: bool(secret.get("SecretVersionsToStages")) for variable, secret in secrets.items()},
         secret_ages={
-            name: (now - (secret.get("LastChangedDate") or secret["CreatedDate"])).days
-            for name, secret in secrets.items()
+            variable: (now - (secret.get("LastChangedDate") or secret["CreatedDate"])).days
+            for variable, secret in secrets.items()
         },
     )
 
@@ -95,7 +97,15 @@ def _stacks(target: Target) -> dict[str, str]:
     }
 
 
-def _agents(target: Target) -> list[DeployedAgent]:
+def list_agents(target: Target) -> list[DeployedAgent]:
+    """Lists the environment's runtimes as AgentCore does ("ListAgentRuntimes").
+
+    Args:
+        target: The environment.
+
+    Returns:
+        The runtimes.
+    """
     client = target.client("bedrock-agentcore-control")
     prefix = f"{target.environment.name}_"
     pages = client.get_paginator("list_agent_runtimes").paginate()
@@ -125,35 +135,11 @@ def _agent(target: Target, runtime: dict[str, Any]) -> DeployedAgent:
     )
 
 
-def _gateway(target: Target, stacks: dict[str, str]) -> dict[str, Any] | None:
-    stack = target.stack_name("Gateway")
-    if stack not in stacks:
+def _gateway(target: Target) -> dict[str, Any] | None:
+    found = find_gateway(target)
+    if found is None:
         return None
-    resources = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-    by_type = {resource["ResourceType"]: resource.get("PhysicalResourceId", "") for resource in resources}
-    if "AWS::ECS::Service" not in by_type:
-        return None
-    services = target.client("ecs").describe_services(
-        cluster=by_type["AWS::ECS::Cluster"], services=[by_type["AWS::ECS::Service"]]
-    )["services"]
-    service = services[0] if services else {}
+    service = found.describe(target.client("ecs"))
     return {
         key: service.get(key) for key in ("serviceName", "status", "desiredCount", "runningCount", "taskDefinition")
-    }
-
-
-def _secrets(target: Target) -> dict[str, dict[str, Any]]:
-    from stacks.names import secret_prefix
-
-    prefix = secret_prefix(target.environment)
-    pages = (
-        target.client("secretsmanager")
-        .get_paginator("list_secrets")
-        .paginate(Filters=[{"Key": "name", "Values": [prefix]}])
-    )
-    return {
-        secret["Name"].removeprefix(prefix): secret
-        for page in pages
-        for secret in page["SecretList"]
-        if secret["Name"].startswith(prefix)
     }

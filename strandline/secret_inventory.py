@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent_runtime.errors import EnvironmentFault
+from stacks.custom_resources.secret_versions import CURRENT
+from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from strandline.targets import Target
 
-CURRENT = "AWSCURRENT"
 State = Literal["set", "empty", "missing", "deleted"]
 
 
@@ -44,6 +44,14 @@ class SecretReport:
         """Whole days since the value was set; nothing without a value."""
         return None if self.set_at is None else (now - self.set_at).days
 
+    def mend(self, environment: str) -> str:
+        """The command that mends a secret without a value."""
+        if self.state == "missing":
+            return f"strandline deploy --env {environment}"
+        if self.state == "deleted":
+            return f"aws secretsmanager restore-secret --secret-id {self.secret}"
+        return f"strandline secrets set {self.variable} --env {environment}"
+
 
 def take_secrets(target: Target, users: Mapping[str, Sequence[str]]) -> list[SecretReport]:
     """Asks Secrets Manager for every secret of the environment, and for those that its blueprints name besides.
@@ -58,31 +66,46 @@ def take_secrets(target: Target, users: Mapping[str, Sequence[str]]) -> list[Sec
     Raises:
         EnvironmentFault: Secrets Manager refuses, or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from stacks.names import secret_name, secret_prefix
 
-    prefix = secret_prefix(target.environment)
     client = target.client("secretsmanager")
-    try:
-        pages = client.get_paginator("list_secrets").paginate(
-            Filters=[{"Key": "name", "Values": [prefix]}], IncludePlannedDeletion=True
-        )
-        found = {secret["Name"].removeprefix(prefix): secret for page in pages for secret in page["SecretList"]}
-        # The filter takes names that hold the prefix anywhere.
-        found = {variable: secret for variable, secret in found.items() if secret["Name"] == prefix + variable}
+    prefix = secret_prefix(target.environment)
+    with told("Secrets Manager", f"Secrets Manager does not list the secrets of {prefix}"):
+        found = list_secrets(target, IncludePlannedDeletion=True)
         reports = [_report(client, variable, secret, users) for variable, secret in found.items()]
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        raise EnvironmentFault(f"Secrets Manager does not list the secrets of {prefix} ({code}).") from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"Secrets Manager cannot be reached ({type(error).__name__}).") from None
     reports += [
         SecretReport(variable, secret_name(target.environment, variable), tuple(named_by), "missing")
         for variable, named_by in users.items()
         if variable not in found
     ]
     return sorted(reports, key=lambda report: report.variable)
+
+
+def list_secrets(target: Target, **options: Any) -> dict[str, Mapping[str, Any]]:
+    """Lists the environment's secrets as Secrets Manager does ("ListSecrets").
+
+    Args:
+        target: The environment.
+        **options: More of what ListSecrets takes.
+
+    Returns:
+        The entries by variable.
+    """
+    from stacks.names import secret_prefix
+
+    prefix = secret_prefix(target.environment)
+    pages = (
+        target.client("secretsmanager")
+        .get_paginator("list_secrets")
+        .paginate(Filters=[{"Key": "name", "Values": [prefix]}], **options)
+    )
+    # The filter takes names that hold the prefix anywhere.
+    return {
+        secret["Name"].removeprefix(prefix): secret
+        for page in pages
+        for secret in page["SecretList"]
+        if secret["Name"].startswith(prefix)
+    }
 
 
 def _report(client: Any, variable: str, secret: Mapping[str, Any], users: Mapping[str, Sequence[str]]) -> SecretReport:

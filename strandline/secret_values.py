@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
-from agent_runtime.errors import EnvironmentFault, InputError
+from agent_runtime.errors import InputError
+from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from strandline.targets import Target
@@ -75,23 +77,31 @@ def put_value(target: Target, name: str, value: str) -> None:
         InputError: The environment has no such secret.
         EnvironmentFault: Secrets Manager refuses.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     from stacks.names import secret_name
 
     secret = secret_name(target.environment, name)
-    try:
+    absent = (
+        f"{target.environment.name} has no secret {secret}. Does a blueprint name {name}? "
+        f"Secrets are created by `cdk deploy '{target.environment.stage_id}/Secrets'`."
+    )
+    with told("Secrets Manager", f"Secrets Manager refuses {secret}", absent=absent):
         target.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=value)
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
-        if code == "ResourceNotFoundException":
-            raise InputError(
-                f"{target.environment.name} has no secret {secret}. Does a blueprint name {name}? "
-                f"Secrets are created by `cdk deploy '{target.environment.stage_id}/Secrets'`."
-            ) from None
-        raise EnvironmentFault(f"Secrets Manager refuses {secret} ({code}).") from None
-    except BotoCoreError as error:
-        raise EnvironmentFault(f"Secrets Manager cannot be reached ({type(error).__name__}).") from None
+
+
+def read_value(question: str) -> str:
+    """Reads a value from standard input, or from a prompt that does not show it.
+
+    Args:
+        question: What the prompt asks.
+
+    Returns:
+        What was given, as it was given.
+    """
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass(f"{question} (not shown): ")
+    return sys.stdin.read()
 
 
 def _other_provider(name: str, value: str) -> str | None:

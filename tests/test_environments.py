@@ -154,6 +154,14 @@ def test_faults_of_a_gateway_name_their_place(tmp_path, gateway, part):
     assert part in refusal(tmp_path, f"gateway: {{{gateway}}}")
 
 
+def test_minted_keys_are_replaced_after_so_many_days_where_there_are_any(tmp_path):
+    assert one(tmp_path, "rotation: 30d").rotation_days == 30
+    assert one(tmp_path, "tags: {}").rotation_days is None
+    assert "rotation: must match" in refusal(tmp_path, "rotation: 30 days")
+    stateless = refusal(tmp_path, "rotation: 30d, gateway: {profile: stateless}")
+    assert "rotation: a stateless gateway mints no keys that could be replaced" in stateless
+
+
 def test_a_gateway_in_a_foreign_vpc_is_not_public(tmp_path):
     public = f"gateway: {{reachability: public, hostname: llm.example.com, {CERTIFICATE}}}"
     network = f"network: {{{EXISTING}, availability_zones: [eu-central-1b, eu-central-1c]}}"

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 MASTER_KEY = "LITELLM_MASTER_KEY"
 INFERENCE_KEY = "STRANDLINE_GATEWAY_KEY"
+NEXT_KEY = f"{INFERENCE_KEY}_NEXT"
+"""The key that will follow: taken before anybody uses it, so that a rotation leaves no caller with a key too new."""
 
 _BEARER = "Bearer "
 _MASTER = os.environ.get(MASTER_KEY, "").encode()
-_INFERENCE = os.environ.get(INFERENCE_KEY, "").encode()
+_INFERENCE = [os.environ.get(name, "").encode() for name in (INFERENCE_KEY, NEXT_KEY)]
 
 
 async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
@@ -41,8 +43,8 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
         ProxyException: The key is none that is known (401), or may not open this path (403).
     """
     sent = (api_key or "").removeprefix(_BEARER).encode()
-    # Both comparisons are always made, so that the time of an answer tells nothing of either key.
-    is_master, is_inference_key = _same(sent, _MASTER), _same(sent, _INFERENCE)
+    # Every comparison is always made, so that the time of an answer tells nothing of any key.
+    is_master, is_inference_key = _same(sent, _MASTER), any(_same(sent, key) for key in _INFERENCE)
     if is_master:
         return UserAPIKeyAuth(key_alias=MASTER_KEY, user_role=LitellmUserRoles.PROXY_ADMIN)
     if not is_inference_key:

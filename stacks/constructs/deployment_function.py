@@ -1,4 +1,4 @@
-"""A Lambda function that takes part in a deployment as a custom resource: `stacks/custom_resources/`, as it is."""
+"""A Lambda function that takes part in a deployment, or in what follows: `stacks/custom_resources/`, as it is."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class DeploymentFunction(Construct):
 
     Attributes:
         arn: The service token of its resources.
+        name: Its name.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class DeploymentFunction(Construct):
                     "made; the function's code is denied what its role lends to Lambda."
                 },
             )
-        self.arn = function.attr_arn
+        self.arn, self.name = function.attr_arn, function.ref
 
 
 def _inside_vpc(stack: EnvironmentStack) -> list[iam.PolicyStatement]:

@@ -18,6 +18,7 @@ from constructs import Construct
 
 from gateway.proxy import metrics
 from gateway.proxy.bootstrap import START_MESSAGE
+from stacks.custom_resources.key_ages import AGE_METRIC, METRIC_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ _FIVE_MINUTES = cdk.Duration.minutes(5)
 _ERROR_PERCENT = 5
 _FALLBACK_PERCENT = 5
 _P99_SECONDS = 60
+_OVERDUE_DAYS = 3
 _FEWEST_REQUESTS = 20
 """A share of fewer requests than that says nothing."""
 
@@ -52,6 +54,7 @@ class GatewayAlarms(Construct):
         environment: The environment, for names, tasks and the topic that alarms tell.
         service: The service that is watched.
         log_group: Where its tasks log.
+        key_maker: Name of the function that rotates the agents' keys, where there is one.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class GatewayAlarms(Construct):
         environment: Environment,
         service: LiteLLMService,
         log_group: logs.ILogGroup,
+        key_maker: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
@@ -75,6 +79,8 @@ class GatewayAlarms(Construct):
             metrics.LATENCY, f"{{ $.{metrics.LATENCY} >= 0 }}", f"$.{metrics.LATENCY}", statistic="p99"
         )
         self._add_restart_alarm()
+        if key_maker and environment.rotation_days:
+            self._add_rotation_alarms(key_maker, environment.rotation_days)
         # Scenarios simulate faults: what would be wrong elsewhere is asked for there.
         if environment.execution_mode != "simulation":
             doors = [door for door in (service.internal, service.public) if door]
@@ -107,6 +113,26 @@ class GatewayAlarms(Construct):
             most,
             f"More than {most} tasks started in a quarter of an hour: they end by themselves, or never get healthy.",
         )
+
+    def _add_rotation_alarms(self, function: str, days: int) -> None:
+        # Secrets Manager tries a failed rotation again by itself, and tells nobody ("Rotation by Lambda function").
+        errors = cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Errors",
+            dimensions_map={"FunctionName": function},
+            statistic="Sum",
+            period=_FIVE_MINUTES,
+        )
+        self._alarm("RotationFailed", errors, 0, "A step of the rotation of an agent's key failed.")
+        age = cloudwatch.Metric(
+            namespace=METRIC_NAMESPACE,
+            metric_name=AGE_METRIC,
+            dimensions_map={"environment": self._environment.name},
+            statistic="Maximum",
+            period=cdk.Duration.days(1),
+        )
+        most = days + _OVERDUE_DAYS
+        self._alarm("RotationOverdue", age, most, f"An agent's key is older than {most} days.")
 
     def _add_log_alarms(self) -> None:
         requests = self._counts[metrics.REQUESTS]

@@ -1,15 +1,18 @@
 """Who mints the agents' keys at a managed gateway, and the key of one agent.
 
 One function for all agents of an environment. It alone, beside the gateway itself, reads the master key; it writes the
-agents' keys and cannot read them.
+agents' keys and reads none that is in use. Secrets Manager calls it too, where keys are rotated on a schedule.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -17,6 +20,9 @@ from agent_runtime.providers.wire import model_behind_proxy
 from gateway.proxy.paths import INFERENCE_PATHS
 from gateway.settings import MASTER_KEY
 from stacks.constructs.deployment_function import DeploymentFunction
+from stacks.custom_resources.key_ages import WATCH_EVENT
+from stacks.custom_resources.key_rotation import AGENT_TAG
+from stacks.custom_resources.secret_versions import PENDING
 from stacks.nag import acknowledge
 from stacks.names import agent_key, secret_arn, secret_name
 from stacks.simulation import is_simulated
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 600
 # LiteLLM's own list of inference routes holds ways through to any path of a provider.
 _ROUTES = [f"{prefix}{path}" for path in INFERENCE_PATHS for prefix in ("", "/v1")]
-_KEY_IS_MINTED = "The gateway mints the key with the agent; rotating it is minting the next, by the same function."
+_KEY_IS_MINTED = "`strandline rotate` mints the next key; rotation: 30d in environments.yaml does it on a schedule."
 
 
 class GatewayKeys(Construct):
@@ -47,6 +53,7 @@ class GatewayKeys(Construct):
 
     Attributes:
         service_token: What an agent's key names as its maker.
+        function_name: The function's name, for whoever watches or calls it.
     """
 
     def __init__(
@@ -66,7 +73,18 @@ class GatewayKeys(Construct):
                 actions=["secretsmanager:GetSecretValue"], resources=[f"{secret_arn(target, MASTER_KEY)}-??????"]
             ),
             iam.PolicyStatement(
-                actions=["secretsmanager:PutSecretValue", "secretsmanager:DescribeSecret"], resources=[keys]
+                actions=[
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ],
+                resources=[keys],
+            ),
+            # A staged key is tried; what agents use stays unread.
+            iam.PolicyStatement(
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[keys],
+                conditions={"StringEquals": {"secretsmanager:VersionStage": PENDING}},
             ),
         ]
         if target.kms_key_arn:
@@ -91,11 +109,23 @@ class GatewayKeys(Construct):
         acknowledge(
             function,
             {
-                f"AwsSolutions-IAM5[Resource::{keys}]": "One function for all agents' keys, which it writes and cannot "
-                "read; which agents there are is not known here."
+                f"AwsSolutions-IAM5[Resource::{keys}]": "One function for all agents' keys, of which it reads staged "
+                "ones only; which agents there are is not known here."
             },
         )
-        self.service_token = function.arn
+        self.service_token, self.function_name = function.arn, function.name
+        if target.rotation_days:
+            lambda_.CfnPermission(
+                self, "Scheduled", source_account=target.account, **_calls("secretsmanager", function.arn)
+            )
+            watch = events.CfnRule(
+                self,
+                "Watch",
+                description=f"Tells how old the keys of the agents in {target.name} are",
+                schedule_expression="rate(1 day)",
+                targets=[events.CfnRule.TargetProperty(arn=function.arn, id="Keys", input=json.dumps(WATCH_EVENT))],
+            )
+            lambda_.CfnPermission(self, "Watched", source_arn=watch.attr_arn, **_calls("events", function.arn))
 
 
 class AgentKey(Construct):
@@ -117,11 +147,12 @@ class AgentKey(Construct):
             name=secret_name(target, variable),
             description=f"Key of the agent {blueprint.id} at the gateway of {target.name}",
             kms_key_id=target.kms_key_arn,
+            # By it the function knows whose key it rotates.
+            tags=[cdk.CfnTag(key=AGENT_TAG, value=blueprint.id)],
         )
         # Without the agent the key opens nothing: the gateway has forgotten it.
         secret.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-        acknowledge(secret, {"AwsSolutions-SMG4": _KEY_IS_MINTED})
-        cdk.CustomResource(
+        minted = cdk.CustomResource(
             self,
             "Minted",
             resource_type="Custom::StrandlineAgentKey",
@@ -129,6 +160,27 @@ class AgentKey(Construct):
             service_timeout=cdk.Duration.seconds(_TIMEOUT_SECONDS + 60),
             properties={"Agent": blueprint.id, "Secret": secret.ref, **_limits(blueprint, target)},
         )
+        if not target.rotation_days:
+            acknowledge(secret, {"AwsSolutions-SMG4": _KEY_IS_MINTED})
+            return
+        schedule = secretsmanager.CfnRotationSchedule(
+            self,
+            "Schedule",
+            secret_id=secret.ref,
+            rotation_lambda_arn=service_token,
+            rotation_rules=secretsmanager.CfnRotationSchedule.RotationRulesProperty(
+                automatically_after_days=target.rotation_days
+            ),
+            # Each deployment would replace the key.
+            rotate_immediately_on_update=False,
+        )
+        # Before there is a key none can follow it.
+        schedule.node.add_dependency(minted)
+
+
+def _calls(service: str, function: str) -> dict[str, Any]:
+    """What lets a service call the function, but for its source."""
+    return {"action": "lambda:InvokeFunction", "function_name": function, "principal": f"{service}.amazonaws.com"}
 
 
 def _limits(blueprint: Blueprint, environment: Environment) -> dict[str, object]:

@@ -146,11 +146,18 @@ def messages(answer: Any) -> Iterator[Event]:
         except ValueError:
             raise AgentFailed("The agent's answer is neither a stream of events nor JSON.") from None
         return
-    for line in _lines(answer["response"]):
-        if line.startswith(b"data:"):
-            message = json.loads(line[len(b"data:") :])
-            if isinstance(message, dict):
-                yield message
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        for line in _lines(answer["response"]):
+            if line.startswith(b"data:"):
+                message = json.loads(line[len(b"data:") :])
+                if isinstance(message, dict):
+                    yield message
+    except BotoCoreError as error:
+        raise AgentFailed(f"The agent's stream broke off ({type(error).__name__}).") from None
+    except ValueError:
+        raise AgentFailed("The agent's stream holds an event that is no JSON.") from None
 
 
 def _lines(body: Any) -> Iterator[bytes]:

@@ -1,37 +1,48 @@
-"""An agent's virtual key at the gateway: made with the agent, changed with its budget, gone with the agent.
+"""An agent's virtual key at the gateway: made with the agent, changed with its budget, rotated, gone with the agent.
 
-The key's value goes from here to LiteLLM and to the agent's secret and nowhere else. The version of the secret is named
-by the key's SHA-256, which is the name that LiteLLM knows the key by: whether both have the same key can be told
-without reading it, so that an event that is delivered twice makes no second key.
+The key's value goes from here to LiteLLM and to the agent's secret and nowhere else. LiteLLM keeps the id of the
+secret's version beside the key: whether both have the same key can be told without reading it, so that an event that is
+delivered twice makes no second key. How one is rotated: `key_rotation.py`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from .events import Change, ChangeFailed, answer
+from .key_ages import WATCH_EVENT, metric_line
+from .key_rotation import GRACE_SECONDS, KeyRotation
 from .proxy_admin import ProxyAdmin, ProxyRefused
+from .secret_versions import SecretVersions
+from .virtual_keys import VirtualKey, new_key
 
 _DURATIONS = {"day": "1d", "week": "7d", "month": "1mo"}
-_KEY_BYTES = 32
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
-    """Lambda's entry point."""
-    answer(event, context, _make)
-
-
-def _make(change: Change) -> str:
+    """Lambda's entry point: for CloudFormation, for Secrets Manager's schedule, and for `strandline rotate`."""
     import boto3
 
     vault = boto3.client("secretsmanager")
-    master_key = vault.get_secret_value(SecretId=os.environ["MASTER_KEY_SECRET"])["SecretString"]
-    keys = AgentKeys(ProxyAdmin(os.environ["GATEWAY_URL"], master_key), vault, os.environ["STRANDLINE_ENVIRONMENT"])
-    return keys.make(change)
+
+    def open_proxy() -> ProxyAdmin:
+        master_key = vault.get_secret_value(SecretId=os.environ["MASTER_KEY_SECRET"])["SecretString"]
+        return ProxyAdmin(os.environ["GATEWAY_URL"], master_key)
+
+    def make(change: Change) -> str:
+        return AgentKeys(open_proxy(), vault, os.environ["STRANDLINE_ENVIRONMENT"]).make(change)
+
+    if event == WATCH_EVENT:
+        environment = os.environ["STRANDLINE_ENVIRONMENT"]
+        print(metric_line(open_proxy().keys_of(environment), environment, dt.datetime.now(dt.UTC)))
+    elif "Step" in event:
+        KeyRotation(open_proxy(), vault).take(event)
+    else:
+        answer(event, context, make)
 
 
 class AgentKeys:
@@ -73,42 +84,35 @@ class AgentKeys:
     def _delete(self, physical_id: str | None) -> None:
         # Where nothing was made CloudFormation asks to delete an id that is no alias, and the gateway may not answer.
         if physical_id and physical_id.startswith(f"{self._environment}/"):
-            self._proxy.delete_key(physical_id)
+            VirtualKey(self._proxy, physical_id).delete()
 
     def _ensure(self, alias: str, change: Change) -> None:
-        settings = self._settings(alias, change.properties)
+        settings = self._settings(change.properties)
         secret = change.properties["Secret"]
-        token = self._current_version(secret)
-        known = self._proxy.find_key(token) if token else None
-        if token and known and known.get("key_alias") == alias:
-            self._proxy.update_key({"key": token, **settings})
+        current = SecretVersions(self._vault, secret).labels().current
+        key = VirtualKey(self._proxy, alias)
+        key.settle(current, GRACE_SECONDS)
+        if current and key.version() == current:
+            key.update(current, settings)
             return
         self._proxy.ensure_team(self._environment)
-        self._mint(alias, settings, secret)
+        self._mint(key, settings, secret)
 
-    def _mint(self, alias: str, settings: dict[str, Any], secret: str) -> None:
-        self._proxy.delete_key(alias)  # of an attempt that ended before its key was kept
-        key = f"sk-{secrets.token_urlsafe(_KEY_BYTES)}"
-        self._proxy.generate_key({"key": key, **settings})
+    def _mint(self, key: VirtualKey, settings: dict[str, Any], secret: str) -> None:
+        value = new_key()
+        version = hashlib.sha256(value.encode()).hexdigest()
+        key.generate(version, settings, value)
         try:
-            self._vault.put_secret_value(
-                SecretId=secret, SecretString=key, ClientRequestToken=hashlib.sha256(key.encode()).hexdigest()
-            )
+            self._vault.put_secret_value(SecretId=secret, SecretString=value, ClientRequestToken=version)
         except Exception as fault:
-            self._proxy.delete_key(alias)
-            raise ChangeFailed(f"{alias}: Secrets Manager did not take the key ({type(fault).__name__})") from None
+            self._proxy.delete_key(key.alias)
+            raise ChangeFailed(f"{key.alias}: Secrets Manager did not take the key ({type(fault).__name__})") from None
 
-    def _current_version(self, secret: str) -> str | None:
-        """The hash of the key that the agent reads, if it has one."""
-        stages = self._vault.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
-        return next((version for version, labels in stages.items() if "AWSCURRENT" in labels), None)
-
-    def _settings(self, alias: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    def _settings(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """What LiteLLM is told; CloudFormation hands numbers over as text."""
         most = properties.get("MaxUsd")
         rpm, tpm = properties.get("Rpm"), properties.get("Tpm")
         return {
-            "key_alias": alias,
             "team_id": self._environment,
             "models": list(properties["Models"]),
             "allowed_routes": list(properties["Routes"]),

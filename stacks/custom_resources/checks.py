@@ -21,17 +21,22 @@ from .records import encode_record, gate_id, is_of_release, record_key, release_
 LIVE, PREVIOUS = "live", "previous"
 # Left of Lambda's time for the record and the answer, and for the answers that are on their way.
 _LAST_SECONDS = 60.0
+_LONGEST_INVOCATION_SECONDS = 900
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
     """Lambda's entry point."""
     import boto3
+    from botocore.config import Config
+
+    # An answer may be silent for as long as an invocation may last, and is not asked for twice.
+    patient = Config(read_timeout=_LONGEST_INVOCATION_SECONDS, retries={"total_max_attempts": 1})
 
     def remaining() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000 - _LAST_SECONDS
 
     gate = Gate(
-        agents=boto3.client("bedrock-agentcore"),
+        agents=boto3.client("bedrock-agentcore", config=patient),
         control=boto3.client("bedrock-agentcore-control"),
         store=boto3.client("s3"),
         bucket=os.environ["RECORDS"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import urllib.error
@@ -12,6 +13,8 @@ from typing import Any
 
 _CALL_SECONDS = 20
 _NOT_FOUND = 404
+_KEY_REFUSED = (401, 403)
+_PAGE = 100  # the most that LiteLLM lists at once
 _PASSING = frozenset({429, 500, 502, 503, 504})
 # While a new task registers nothing may answer for a minute: the gateway has just been deployed.
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -51,22 +54,39 @@ class ProxyAdmin:
         self._sleep = sleep
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirects())
 
-    def find_key(self, token: str) -> dict[str, Any] | None:
-        """Finds a key by its hash, which LiteLLM calls the token.
+    def find_key(self, alias: str) -> dict[str, Any] | None:
+        """Finds a key by its alias.
 
         Args:
-            token: SHA-256 of the key.
+            alias: The alias.
 
         Returns:
-            What LiteLLM knows of it; nothing where it knows no such key.
+            What LiteLLM knows of it, by `token` its hash; nothing where it knows no such key.
         """
-        try:
-            found: dict[str, Any] = self._call("GET", f"/key/info?{urllib.parse.urlencode({'key': token})}")["info"]
-        except ProxyRefused as refused:
-            if refused.status == _NOT_FOUND:
-                return None
-            raise
+        query = urllib.parse.urlencode({"key_alias": alias, "return_full_object": "true"})
+        found: list[dict[str, Any]] = self._call("GET", f"/key/list?{query}")["keys"]
+        return found[0] if found else None
+
+    def keys_of(self, team: str) -> list[dict[str, Any]]:
+        """Every key of a team, as LiteLLM knows it."""
+        found: list[dict[str, Any]] = []
+        for page in itertools.count(1):
+            query = {"team_id": team, "return_full_object": "true", "page": page, "size": _PAGE}
+            answer = self._call("GET", f"/key/list?{urllib.parse.urlencode(query)}")
+            found += answer["keys"]
+            if page >= answer["total_pages"]:
+                break
         return found
+
+    def opens(self, key: str) -> bool:
+        """Whether the gateway takes a key: it is asked for the models that the key may use."""
+        try:
+            self._call("GET", "/v1/models", key=key)
+        except ProxyRefused as refused:
+            if refused.status in _KEY_REFUSED:
+                return False
+            raise
+        return True
 
     def generate_key(self, settings: dict[str, Any]) -> None:
         """Makes a key; its value is among the settings."""
@@ -93,23 +113,23 @@ class ProxyAdmin:
                 raise
             self._call("POST", "/team/new", {"team_id": team, "team_alias": team})
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> Any:
         """Asks until somebody answers who is not about to start or to end."""
         for pause in (*_PAUSES, None):
             try:
-                return self._ask(method, path, body)
+                return self._ask(method, path, body, key or self._master_key)
             except ProxyRefused as refused:
                 if pause is None or not (refused.status is None or refused.status in _PASSING):
                     raise
                 self._sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None, key: str) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the gateway's address, from the template
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Authorization": f"Bearer {self._master_key}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
         )
         route = path.partition("?")[0]
         try:

@@ -209,10 +209,10 @@ class Deployment:
         from strandline.secret_inventory import take_secrets
 
         reports = take_secrets(self._target, users)
-        missing = [report.variable for report in reports if report.users and report.state != "set"]
+        missing = [report for report in reports if report.users and report.state != "set"]
         if missing:
             name = self._target.environment.name
-            commands = "\n".join(f"  strandline secrets set {variable} --env {name}" for variable in missing)
+            commands = "\n".join(f"  {report.mend(name)}" for report in missing)
             raise InputError(
                 f"{len(missing)} of {name}'s secrets have no value yet, so no agent and no gateway was touched. "
                 f"Set them and deploy again:\n{commands}"

@@ -3,136 +3,157 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import EnvironmentFault, InputError
+from agent_runtime.errors import InputError
 from strandline.console import stderr
+from strandline.durations import DurationOption, seconds_of
+from strandline.local_cloud import default_home
+from strandline.rotation import DATABASE_PASSWORD
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
     BlueprintsOption,
     EnvironmentOption,
     EnvironmentsOption,
-    Target,
     open_target,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stacks.project import Project
     from strandline.rotation.rotate import Rotation
+    from strandline.rotation.steps import Runner
+    from strandline.rotation.verifiers import Probe
+    from strandline.targets import Target
 
-# A handler reads its secrets anew at this age, give or take what it takes to read them.
-_MARGIN_SECONDS = 15
+ValueFromOption = Annotated[
+    str | None, typer.Option(help="`-` for standard input: the value, or lines NAME=value for several.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
+UnverifiedOption = Annotated[
+    bool, typer.Option("--unverified", help="Also where nothing here can tell whether a value works.")
+]
 
 
 def rotate(
-    names: Annotated[list[str], typer.Argument(help="Names of variables; several where they work together only.")],
     env: EnvironmentOption,
-    value_from: Annotated[
-        str | None, typer.Option(help="`-` for standard input: the value, or lines NAME=value for several.")
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of variables; several where they work together only.")
     ] = None,
+    value_from: ValueFromOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Rotate everything, one after another.")] = False,
+    older_than: Annotated[str | None, DurationOption("Rotate what is older, such as 90d.")] = None,
+    grace: Annotated[str | None, DurationOption("How long a minted key works on after its rotation.")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Back to the values before.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="Give up a rotation whose value nobody has yet.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done.")] = False,
-    unverified: Annotated[
-        bool, typer.Option("--unverified", help="Also where nothing here can tell whether a value works.")
-    ] = False,
+    unverified: UnverifiedOption = False,
     wait: Annotated[bool, typer.Option(help="Wait until every agent has read the new value.")] = True,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    yes: YesOption = False,
     blueprints: BlueprintsOption = BLUEPRINTS,
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Give a secret a new value, live: verified, promoted, used everywhere. Goes on with one that was cut off."""
     from stacks.project import load_project
-    from strandline.rotation import audit
-    from strandline.rotation.rotate import Rotation
+    from strandline.rotation.steps import Runner
 
+    if bool(names) + every + bool(older_than) != 1:
+        raise InputError("Name variables, or say --all, or --older-than 90d.")
     target = open_target(env, environments)
-    record = partial(audit.record, audit.AUDIT, env, audit.caller(target))
-    rotation = Rotation(target, load_project(blueprints), list(dict.fromkeys(names)), record)
+    project = load_project(blueprints)
+    runner = Runner(target, project, stderr, wait, None if grace is None else seconds_of(grace, "--grace"))
+    if names == [DATABASE_PASSWORD]:
+        _rotate_database(target, yes)
+        return
+    groups = [list(dict.fromkeys(names))] if names else _find_groups(target, project, older_than)
+    rotations = open_rotations(target, project, groups)
     if abandon:
-        rotation.abandon()
+        for rotation in rotations:
+            rotation.abandon()
         stderr.print("[green]abandoned:[/] what was staged is taken back")
         return
     if rollback:
-        _confirm(yes, f"Make the values before the present ones of {', '.join(rotation.uses)} current again in {env}?")
-        rotation.roll_back()
-        _spread(rotation, target, wait)
+        for rotation in rotations:
+            _roll_back(runner, rotation, yes, env)
         return
-    if rotation.unverifiable and not unverified:
+    check_verifiable(rotations, unverified)
+    if dry_run:
+        for rotation in rotations:
+            _tell_plan(rotation)
+        return
+    confirm(yes, f"Rotate {', '.join(name for rotation in rotations for name in rotation.uses)} in {env}?")
+    typed = [name for rotation in rotations if not rotation.is_made_here for name in rotation.uses]
+    read = value_reader(value_from, typed)
+    for rotation in rotations:
+        stderr.rule(", ".join(rotation.uses))
+        runner.run(rotation, read)
+
+
+def open_rotations(target: Target, project: Project, groups: list[list[str]]) -> list[Rotation]:
+    """Opens rotations whose steps go into the audit record.
+
+    Args:
+        target: The environment.
+        project: The user's files.
+        groups: The variables, in groups that rotate together.
+
+    Returns:
+        A rotation for each group.
+    """
+    from strandline.rotation import audit
+    from strandline.rotation.kinds import open_rotation
+
+    record = partial(audit.record, default_home() / "audit", target.environment.name, audit.caller(target))
+    return [open_rotation(target, project, group, record) for group in groups]
+
+
+def check_verifiable(rotations: list[Rotation], unverified: bool) -> None:
+    """Refuses to go on where nothing tells whether a value works, unless that was said to be fine."""
+    unknown = [name for rotation in rotations for name in rotation.unverifiable]
+    if unknown and not unverified:
         raise InputError(
-            f"Nothing here can tell whether a value of {', '.join(rotation.unverifiable)} works: "
+            f"Nothing here can tell whether a value of {', '.join(unknown)} works: "
             "--unverified rotates it all the same."
         )
-    step = rotation.look().step
-    if dry_run:
-        _tell_plan(rotation, step)
-        return
-    if step == "stage":
-        _confirm(yes, f"Rotate {', '.join(rotation.uses)} in {env}?")
-        rotation.stage(_reader(value_from, names))
-        stderr.print("[green]staged:[/] as AWSPENDING; nobody reads it yet")
-    else:
-        stderr.print(f"going on with a rotation that was cut off before: {step}")
-    if step != "spread":
-        rotation.verify()
-        stderr.print("[green]verified:[/] the new value opens what it is for")
-        rotation.promote()
-        stderr.print("[green]promoted:[/] it is AWSCURRENT, the old one AWSPREVIOUS")
-    try:
-        _spread(rotation, target, wait)
-    except EnvironmentFault:
-        rotation.roll_back()
-        stderr.print("rolled back: the old value is current again", style="red")
-        raise
-    rotation.finish()
-    stderr.print("[green]done:[/] the old key may be retired where it was made")
 
 
-def _spread(rotation: Rotation, target: Target, wait: bool) -> None:
-    from agent_runtime.secret_store import CACHE_SECONDS
-    from strandline.rotation.gateway_tasks import roll_gateway
-
-    if rotation.reaches_gateway:
-        with stderr.status("New tasks of the gateway") as status:
-            roll_gateway(target, status.update)
-        stderr.print("[green]gateway:[/] all of its tasks have the new value")
-    if rotation.agents and wait:
-        seconds = int(CACHE_SECONDS) + _MARGIN_SECONDS
-        with stderr.status("") as status:
-            for left in range(seconds, 0, -1):
-                status.update(f"Agents read it within {left} s: {', '.join(rotation.agents)}")
-                time.sleep(1)
-        stderr.print(f"[green]agents:[/] {', '.join(rotation.agents)} have read it")
-
-
-def _tell_plan(rotation: Rotation, step: str) -> None:
-    for variable, uses in rotation.uses.items():
-        told = sorted({f"{use.by} ({use.probe.url if use.probe else 'cannot be verified'})" for use in uses})
-        stderr.print(f"{variable}: {', '.join(told)}", markup=False, highlight=False, soft_wrap=True)
-    stderr.print(f"next step: {step}; new tasks of the gateway: {'yes' if rotation.reaches_gateway else 'no'}")
-
-
-def _confirm(yes: bool, question: str) -> None:
+def confirm(yes: bool, question: str) -> None:
+    """Asks, unless the answer was given; without anybody to ask, that is a no."""
     if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise InputError("Nothing was changed: answer yes at the prompt, or give --yes where nobody can answer.")
 
 
-def _reader(value_from: str | None, names: list[str]) -> Callable[[str], str]:
-    if value_from is None:
-        if not sys.stdin.isatty():
-            raise InputError("Give the new value at a prompt, or pipe it in with --value-from -.")
-        import getpass
+def value_reader(value_from: str | None, names: list[str]) -> Callable[[str], str]:
+    """Finds out where new values come from; reads standard input at once, and a prompt when a value is needed.
 
-        return lambda name: getpass.getpass(f"New value of {name} (not shown): ")
+    Args:
+        value_from: The option `--value-from`.
+        names: Distinct names of the variables whose values a person has.
+
+    Returns:
+        Gives the value of a variable.
+
+    Raises:
+        InputError: A value was given on the command line, or there is nobody to ask.
+    """
+    from strandline.secret_values import read_value
+
+    if value_from is None:
+
+        def ask(name: str) -> str:
+            if not sys.stdin.isatty():
+                raise InputError("Give the new value at a prompt, or pipe it in with --value-from -.")
+            return read_value(f"New value of {name}")
+
+        return ask
     if value_from != "-":
         raise InputError("--value-from takes `-`, standard input, and nothing else: a command line is seen by others.")
-    given = sys.stdin.read()
+    given = read_value("New values")
     if len(names) == 1:
         return lambda _: given
     from io import StringIO
@@ -141,3 +162,53 @@ def _reader(value_from: str | None, names: list[str]) -> Callable[[str], str]:
 
     values = dotenv_values(stream=StringIO(given), interpolate=False)
     return lambda name: values.get(name) or ""
+
+
+def _rotate_database(target: Target, yes: bool) -> None:
+    from strandline.rotation import audit
+    from strandline.rotation.database_password import rotate_database_password
+
+    name = target.environment.name
+    confirm(yes, f"Have RDS rotate the password of the gateway's database in {name}?")
+    with stderr.status("") as status:
+        secret = rotate_database_password(target, status.update)
+    audit.record(default_home() / "audit", name, audit.caller(target), "rotated by RDS", {DATABASE_PASSWORD: secret})
+    stderr.print("[green]done:[/] the gateway's tasks have no password; a migration reads the new one")
+
+
+def _find_groups(target: Target, project: Project, older_than: str | None) -> list[list[str]]:
+    import datetime as dt
+
+    from strandline.rotation.kinds import groups_of, made_here
+    from strandline.secret_inventory import take_secrets
+
+    users = {**project.secret_users(target.environment)}
+    for variable, uses in made_here(project, target.environment).items():
+        users[variable] = [use.by for use in uses]
+    now = dt.datetime.now(dt.UTC)
+    age = dt.timedelta(seconds=seconds_of(older_than, "--older-than") if older_than else 0)
+    due = [one.variable for one in take_secrets(target, users) if one.users and one.set_at and now - one.set_at >= age]
+    if not due:
+        raise InputError(f"No secret of {target.environment.name} is older than {older_than}.")
+    return groups_of(project, target.environment, due)
+
+
+def _roll_back(runner: Runner, rotation: Rotation, yes: bool, env: str) -> None:
+    confirm(yes, f"Make the values before the present ones of {', '.join(rotation.uses)} current again in {env}?")
+    before = {variable: labels.current for variable, labels in rotation.look().labels.items()}
+    rotation.roll_back()
+    runner.spread(rotation, before)
+
+
+def _tell_plan(rotation: Rotation) -> None:
+    for variable, uses in rotation.uses.items():
+        told = sorted({f"{use.by} ({_what_verifies(rotation, use.probe)})" for use in uses})
+        stderr.print(f"{variable}: {', '.join(told)}", markup=False, highlight=False, soft_wrap=True)
+    tasks = "yes" if rotation.reaches_gateway else "no"
+    stderr.print(f"next step: {rotation.look().step}; new tasks of the gateway: {tasks}")
+
+
+def _what_verifies(rotation: Rotation, probe: Probe | None) -> str:
+    if rotation.is_made_here:
+        return "made by us"
+    return probe.url if probe else "cannot be verified"

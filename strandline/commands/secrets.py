@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.commands.rotate import (
+    UnverifiedOption,
+    ValueFromOption,
+    YesOption,
+    check_verifiable,
+    confirm,
+    open_rotations,
+    value_reader,
+)
 from strandline.console import stderr, stdout
+from strandline.durations import DurationOption, seconds_of
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
@@ -46,7 +55,7 @@ def set_value(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Set a secret's value, read from standard input or from a prompt that shows nothing."""
-    from strandline.secret_values import check_value, put_value
+    from strandline.secret_values import check_value, put_value, read_value
 
     if context.args:
         raise InputError(
@@ -54,7 +63,7 @@ def set_value(
             "pipe it in, or type it at the prompt."
         )
     target = open_target(env, environments)
-    value = check_value(name, _read_value(name))
+    value = check_value(name, read_value(f"Value of {name}"))
     put_value(target, name, value)
     stderr.print(f"[green]set:[/] {name} in {env}")
 
@@ -93,6 +102,29 @@ def check(
             stderr.print(f"[green]good:[/] every secret of {env} has a value")
     if faults:
         raise typer.Exit(1)
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="Name of the variable whose value leaked.")],
+    env: EnvironmentOption,
+    value_from: ValueFromOption = None,
+    since: Annotated[str, DurationOption("How far back the agents' logs are searched.")] = "30d",
+    unverified: UnverifiedOption = False,
+    yes: YesOption = False,
+    blueprints: BlueprintsOption = BLUEPRINTS,
+    environments: EnvironmentsOption = ENVIRONMENTS,
+) -> None:
+    """Replace a value that leaked: without grace, with an end of the sessions that hold it; tells who used it, when."""
+    from stacks.project import load_project
+    from strandline.rotation.revocation import revoke as run
+
+    target, project = open_target(env, environments), load_project(blueprints)
+    (rotation,) = rotations = open_rotations(target, project, [[name]])
+    check_verifiable(rotations, unverified)
+    confirm(yes, f"Replace {name} in {env} at once, and end the sessions that hold the present value?")
+    read = value_reader(value_from, [] if rotation.is_made_here else [name])
+    run(target, project, rotation, read, seconds=seconds_of(since, "--since"), console=stderr)
 
 
 @app.command("import")
@@ -134,23 +166,14 @@ def _take(target: Target, blueprints: Path) -> list[SecretReport]:
 
 
 def _fault(report: SecretReport, env: str) -> str | None:
-    if report.users and report.state == "missing":
-        return (
-            f"{report.variable} ({', '.join(report.users)}): {env} has no secret {report.secret} yet: "
-            f"strandline deploy --env {env}"
-        )
-    if report.users and report.state == "empty":
-        return f"{report.variable} ({', '.join(report.users)}) has no value: " + _set_command(report, env)
-    if report.users and report.state == "deleted":
-        return (
-            f"{report.variable} ({', '.join(report.users)}): {report.secret} is marked for deletion: "
-            f"aws secretsmanager restore-secret --secret-id {report.secret}"
-        )
-    return None
-
-
-def _set_command(report: SecretReport, env: str) -> str:
-    return f"strandline secrets set {report.variable} --env {env}"
+    if not report.users or report.state == "set":
+        return None
+    faults = {
+        "missing": f": {env} has no secret {report.secret} yet",
+        "deleted": f": {report.secret} is marked for deletion",
+        "empty": " has no value",
+    }
+    return f"{report.variable} ({', '.join(report.users)}){faults[report.state]}: {report.mend(env)}"
 
 
 def _as_dict(report: SecretReport) -> dict[str, Any]:
@@ -198,11 +221,3 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: there is no such file.")
     # A value may hold a dollar sign; nothing in it is another variable's.
     return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
-
-
-def _read_value(name: str) -> str:
-    if sys.stdin.isatty():
-        import getpass
-
-        return getpass.getpass(f"Value of {name} (not shown): ")
-    return sys.stdin.read()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from strandline.targets import Target
-
-AUDIT = Path(".strandline", "audit")
 
 
 def caller(target: Target) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault
+from strandline.aws_errors import told
+from strandline.gateway_service import find_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 3.0
 # ECS waits for the balancer's deregistration too; a deployment that takes longer has its circuit breaker to end it.
 _MOST_SECONDS = 1800.0
+
+
+class NewTasksFail(EnvironmentFault):
+    """Raised when the new tasks do not serve; the old ones go on, with the values that they began with."""
 
 
 def roll_gateway(
@@ -30,48 +36,25 @@ def roll_gateway(
         sleep: Waits between two looks.
 
     Raises:
-        EnvironmentFault: There is no gateway, its new tasks do not become healthy, or they take too long; the old tasks
-            serve on.
+        NewTasksFail: The new tasks do not become healthy, or they take too long.
+        EnvironmentFault: There is no gateway, or AWS refuses or cannot be reached.
     """
-    cluster, service = find_service(target)
-    client = target.client("ecs")
-    started = client.update_service(cluster=cluster, service=service, forceNewDeployment=True)["service"]
-    deployment = next(one["id"] for one in started["deployments"] if one["status"] == "PRIMARY")
-    waited = 0.0
-    while waited < _MOST_SECONDS:
-        (now,) = client.describe_services(cluster=cluster, services=[service])["services"]
-        ours = next((one for one in now["deployments"] if one["id"] == deployment), None)
-        if ours is None or ours["rolloutState"] == "FAILED":
-            reason = (ours or {}).get("rolloutStateReason", "another deployment took its place")
-            raise EnvironmentFault(f"The gateway's new tasks do not serve, and its old ones go on: {reason}")
-        if ours["rolloutState"] == "COMPLETED":
-            return
-        progress(f"gateway: {ours['runningCount']} of {ours['desiredCount']} new tasks")
-        sleep(_POLL_SECONDS)
-        waited += _POLL_SECONDS
-    raise EnvironmentFault(f"The gateway's new tasks do not serve after {_MOST_SECONDS:.0f} s; its old ones go on.")
-
-
-def find_service(target: Target) -> tuple[Any, Any]:
-    """Finds the gateway in ECS.
-
-    Args:
-        target: The environment.
-
-    Returns:
-        Cluster and service.
-
-    Raises:
-        EnvironmentFault: The environment has none.
-    """
-    from botocore.exceptions import ClientError
-
-    stack = target.stack_name("Gateway")
-    try:
-        resources = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-    except ClientError:
-        resources = []
-    found = {resource["ResourceType"]: resource.get("PhysicalResourceId") for resource in resources}
-    if "AWS::ECS::Service" not in found:
-        raise EnvironmentFault(f"{target.environment.name} has no gateway (stack {stack}).")
-    return found["AWS::ECS::Cluster"], found["AWS::ECS::Service"]
+    with told("AWS", "AWS does not replace the gateway's tasks"):
+        found = find_gateway(target)
+        if found is None:
+            raise EnvironmentFault(f"{target.environment.name} has no gateway (stack {target.stack_name('Gateway')}).")
+        client = target.client("ecs")
+        started = client.update_service(cluster=found.cluster, service=found.service, forceNewDeployment=True)
+        deployment = next(one["id"] for one in started["service"]["deployments"] if one["status"] == "PRIMARY")
+        waited = 0.0
+        while waited < _MOST_SECONDS:
+            ours = next((one for one in found.describe(client)["deployments"] if one["id"] == deployment), None)
+            if ours is None or ours["rolloutState"] == "FAILED":
+                reason = (ours or {}).get("rolloutStateReason", "another deployment took its place")
+                raise NewTasksFail(f"The gateway's new tasks do not serve, and its old ones go on: {reason}")
+            if ours["rolloutState"] == "COMPLETED":
+                return
+            progress(f"gateway: {ours['runningCount']} of {ours['desiredCount']} new tasks")
+            sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
+    raise NewTasksFail(f"The gateway's new tasks do not serve after {_MOST_SECONDS:.0f} s; its old ones go on.")

@@ -4,10 +4,11 @@
     staged, not current       -> verify    the new value opens what it is for
                               -> promote   it is AWSCURRENT, the old one AWSPREVIOUS
     staged and current        -> spread    new tasks of the gateway; agents read it within their cache's time
+                              -> retire    what we have made ourselves is ended by us
                               -> finish    the label AWSPENDING goes
 
 So a run that is killed anywhere is gone on with by another one. Secrets that are checked together, as the two headers
-of Cloudflare Access, rotate together.
+of Cloudflare Access, rotate together. Here is what people type; what we make ourselves: `own_keys.py`, `agent_keys.py`.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.rotation.uses import BY_GATEWAY, Use, uses_of
-from strandline.rotation.verifiers import KeyRefused, verify
-from strandline.rotation.versions import Labels, SecretVersions
+from stacks.names import GATEWAY, secret_name
+from strandline.rotation.verifiers import KeyRefused, page_of, verify
+from strandline.rotation.versions import SecretVersions
 from strandline.secret_values import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stacks.project import Project
+    from stacks.custom_resources.secret_versions import Labels
+    from strandline.rotation.uses import Use
     from strandline.rotation.verifiers import Probe
     from strandline.targets import Target
+
+    Record = Callable[[str, Mapping[str, str]], None]
+    Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +53,42 @@ class Rotation:
 
     Args:
         target: The environment.
-        project: The user's files.
-        variables: Names of the variables.
+        uses: Who uses each variable's secret, and for what.
         record: Told each step, with the id of the version by variable.
 
-    Raises:
-        InputError: Nobody in the environment names one of the variables.
+    Attributes:
+        uses: The same.
+        is_made_here: Whether nobody is asked for the new value.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        project: Project,
-        variables: Sequence[str],
-        record: Callable[[str, Mapping[str, str]], None],
-    ) -> None:
-        self._environment = target.environment
+    is_made_here = False
+
+    def __init__(self, target: Target, uses: Mapping[str, Sequence[Use]], record: Record) -> None:
+        self._target = target
         self._record = record
         self._client = target.client("secretsmanager")
-        self.uses = {variable: uses_of(project, target.environment, variable) for variable in variables}
-        if unused := [variable for variable, uses in self.uses.items() if not uses]:
-            raise InputError(
-                f"Nobody in {target.environment.name} names {', '.join(unused)}: "
-                "strandline secrets list shows what there is."
-            )
-        self._versions = {variable: SecretVersions(self._client, self._secret(variable)) for variable in variables}
+        self.uses = uses
+        self._versions = {variable: SecretVersions(self._client, self._secret(variable)) for variable in uses}
 
     @property
     def reaches_gateway(self) -> bool:
         """Whether the gateway holds one of the values, and has to start new tasks."""
-        return any(use.by == BY_GATEWAY for uses in self.uses.values() for use in uses)
+        return any(use.by == GATEWAY for uses in self.uses.values() for use in uses)
 
     @property
     def agents(self) -> tuple[str, ...]:
         """Ids of the agents that read the values themselves."""
-        return tuple(sorted({use.by for uses in self.uses.values() for use in uses} - {BY_GATEWAY}))
+        return tuple(sorted({use.by for uses in self.uses.values() for use in uses} - {GATEWAY}))
 
     @property
     def unverifiable(self) -> tuple[str, ...]:
         """The variables of which nothing here can tell whether a value works."""
         return tuple(variable for variable, uses in self.uses.items() if not any(use.probe for use in uses))
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether each secret has a value before its present one."""
+        return all(versions.labels().previous is not None for versions in self._versions.values())
 
     def look(self) -> Stage:
         """Finds out how far it is.
@@ -102,11 +103,12 @@ class Rotation:
             return Stage("spread" if left and all(one.pending == one.current for one in left) else "stage", labels)
         return Stage("spread" if all(one.pending == one.current for one in labels.values()) else "verify", labels)
 
-    def stage(self, read_value: Callable[[str], str]) -> None:
+    def stage(self, read_value: Callable[[str], str], progress: Progress = lambda _: None) -> None:
         """Stages a new value for each variable that has none staged.
 
         Args:
             read_value: Gives the new value of a variable.
+            progress: Told what is waited for.
 
         Raises:
             InputError: A value cannot be one, or is the present one; nothing is staged then.
@@ -139,12 +141,29 @@ class Rotation:
             raise
         self._record("verified", pending)
 
-    def promote(self) -> None:
-        """Makes the staged values the current ones."""
+    def promote(self, grace_seconds: int | None = None) -> None:
+        """Makes the staged values the current ones.
+
+        Args:
+            grace_seconds: How long the values before work on, where that is ours to say.
+        """
+        del grace_seconds
         pending = self._pending()
         for variable, version in pending.items():
             self._versions[variable].promote(version)
         self._record("promoted", pending)
+
+    def retire(self, progress: Progress) -> None:
+        """Ends the values before, where that is ours to do: here it is not.
+
+        Args:
+            progress: Told what is waited for.
+        """
+
+    def reminders(self) -> list[str]:
+        """What is left to do for a person: the page on which each provider lets its keys be deleted."""
+        pages = {page_of(probe) for _, probe in self._questions()}
+        return [f"Delete the old key at its provider: {page}" for page in sorted(pages)]
 
     def finish(self) -> None:
         """Ends the rotation: nothing is staged any more."""
@@ -161,7 +180,7 @@ class Rotation:
         for variable, versions in self._versions.items():
             labels = versions.labels()
             if labels.pending is not None and labels.pending != labels.current:
-                versions.discard(labels.pending)
+                self._take_back(versions, labels.pending)
                 taken[variable] = labels.pending
         self._record("abandoned", taken)
 
@@ -179,10 +198,11 @@ class Rotation:
                 self._versions[variable].roll_back(one.current)
         self._record("rolled back", {variable: one.previous for variable, one in labels.items() if one.previous})
 
-    def _secret(self, variable: str) -> str:
-        from stacks.names import secret_name
+    def _take_back(self, versions: SecretVersions, pending: str) -> None:
+        versions.discard(pending)
 
-        return secret_name(self._environment, variable)
+    def _secret(self, variable: str) -> str:
+        return secret_name(self._target.environment, variable)
 
     def _pending(self) -> dict[str, str]:
         found = {variable: versions.labels().pending for variable, versions in self._versions.items()}
@@ -191,9 +211,14 @@ class Rotation:
         return {variable: version for variable, version in found.items() if version is not None}
 
     def _questions(self) -> list[tuple[Use, Probe]]:
-        """The distinct questions: two agents at one address ask the same."""
+        """The distinct questions: two users of one address ask for the same list, whatever their models are."""
         every = [(use, use.probe) for uses in self.uses.values() for use in uses if use.probe is not None]
-        return list({(probe, use.key, use.headers): (use, probe) for use, probe in every}.values())
+        return list(
+            {
+                (probe.provider, probe.url, probe.key_header, use.key, use.headers): (use, probe)
+                for use, probe in reversed(every)
+            }.values()
+        )
 
     def _ask(self, use: Use, probe: Probe, pending: Mapping[str, str]) -> None:
         values = {variable: self._value(variable, pending.get(variable)) for variable in use.variables}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stacks.names import GATEWAY
 from strandline.rotation.verifiers import Probe, probe_of_provider
 
 if TYPE_CHECKING:
@@ -15,16 +16,13 @@ if TYPE_CHECKING:
     from stacks.environments import Environment
     from stacks.project import Project
 
-BY_GATEWAY = "gateway"
-"""The gateway reads its secrets when a task starts; agents read theirs while they run."""
-
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """One use of a secret.
 
     Attributes:
-        by: Id of the agent, or `BY_GATEWAY`.
+        by: Id of the agent, or `GATEWAY`, which reads its secrets when a task starts; agents read while they run.
         probe: The question that a new value has to answer; `None` where none is known.
         key: Variable of the key that goes with the question; `None` where it is asked without one.
         headers: Variables of the headers that go with it, by header.
@@ -57,7 +55,7 @@ def uses_of(project: Project, environment: Environment, variable: str) -> list[U
     for agent in project.agents_of(environment):
         if agent.blueprint.id in users:
             found += _of_agent(agent.blueprint, variable)
-    if BY_GATEWAY in users and project.gateway:
+    if GATEWAY in users and project.gateway:
         found += _of_gateway(project.gateway, variable)
     return found
 
@@ -81,7 +79,6 @@ def _of_agent(blueprint: Blueprint, variable: str) -> Iterator[Use]:
 
 def _of_gateway(settings: GatewaySettings, variable: str) -> Iterator[Use]:
     deployments = [one for model in settings.models.values() for one in model.all_deployments]
-    asked: set[Probe | None] = set()
     for one in deployments:
         if one.api_key_env != variable:
             continue
@@ -89,10 +86,6 @@ def _of_gateway(settings: GatewaySettings, variable: str) -> Iterator[Use]:
         probe = probe_of_provider(
             provider, base_url=one.api_base, region=one.region, api_version=one.api_version, model=name
         )
-        # A probe that differs by its model only asks for the same list.
-        key = probe and Probe(probe.provider, probe.url, probe.key_header)
-        if key not in asked:
-            asked.add(key)
-            yield Use(BY_GATEWAY, probe, variable)
+        yield Use(GATEWAY, probe, variable)
     if variable in settings.callbacks.secret_names:
-        yield Use(BY_GATEWAY, None, None)
+        yield Use(GATEWAY, None, None)

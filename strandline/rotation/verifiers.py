@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from agent_runtime.errors import EnvironmentFault, InputError
 
@@ -78,6 +79,13 @@ def probe_of_provider(
         return None
     base = base.rstrip("/")
     return Probe(provider, f"{base}/models", completion_url=f"{base}/chat/completions", model=model)
+
+
+def page_of(probe: Probe) -> str:
+    """Names the place where a provider lets its keys be deleted; its address where the page is not known."""
+    place = urlsplit(probe.url).netloc
+    # Whoever speaks OpenAI's protocol is called so too.
+    return _OPENAI_PAGE if place == "api.openai.com" else _PAGES.get(probe.provider, place)
 
 
 def verify(probe: Probe, secret: str, value: str | None, *, extra_headers: Mapping[str, str] | None = None) -> None:
@@ -183,6 +191,21 @@ _PROBES: Mapping[str, Callable[[str | None, str | None, str | None], Probe | Non
     "bedrock": _bedrock,
     "openrouter": _openrouter,
 }
+# Where each provider's documentation sends whoever wants to delete a key.
+_PAGES = {
+    "anthropic": "https://console.anthropic.com/settings/keys",
+    "azure": "https://portal.azure.com (the resource's Keys and Endpoint)",
+    "bedrock": "https://console.aws.amazon.com/bedrock (API keys)",
+    "deepseek": "https://platform.deepseek.com/api_keys",
+    "fireworks_ai": "https://app.fireworks.ai/settings/users/api-keys",
+    "gemini": "https://aistudio.google.com/apikey",
+    "groq": "https://console.groq.com/keys",
+    "mistral": "https://console.mistral.ai/api-keys",
+    "openrouter": "https://openrouter.ai/settings/keys",
+    "together_ai": "https://api.together.ai/settings/api-keys",
+    "xai": "https://console.x.ai",
+}
+_OPENAI_PAGE = "https://platform.openai.com/api-keys"
 _OPENAI_COMPATIBLE = {
     "openai": "https://api.openai.com/v1",
     "groq": "https://api.groq.com/openai/v1",

@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 
 def done(text="High water at six.", **more):
@@ -18,11 +18,14 @@ def done(text="High water at six.", **more):
 
 
 class _Body:
-    def __init__(self, content):
+    def __init__(self, content, breaks):
         self._content = content
+        self._breaks = breaks
 
     def iter_chunks(self, size):
-        return (self._content[at : at + size] for at in range(0, len(self._content), size))
+        yield from (self._content[at : at + size] for at in range(0, len(self._content), size))
+        if self._breaks:
+            raise ReadTimeoutError(endpoint_url="https://bedrock-agentcore.example")
 
 
 class Agents:
@@ -31,6 +34,7 @@ class Agents:
     def __init__(self, **scripts):
         self.scripts = {name: list(events) for name, events in scripts.items()}
         self.probe = {"type": "probe", "bundle": "b" * 64}
+        self.broken = set()
         self.asked = Counter()
         self.sessions, self.stopped, self.qualifiers = [], [], set()
         self._lock = threading.Lock()
@@ -51,7 +55,7 @@ class Agents:
             (event,) = script.pop(0) if len(script) > 1 else script[0]
         piece = {"type": "text_delta", "event": {"contentBlockDelta": {"delta": {"text": event.get("text", "")}}}}
         lines = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in (piece, event))
-        return {"contentType": "text/event-stream", "response": _Body(lines)}
+        return {"contentType": "text/event-stream", "response": _Body(lines, breaks=prompt in self.broken)}
 
     def stop_runtime_session(self, *, runtimeSessionId, **_):
         with self._lock:

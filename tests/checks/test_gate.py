@@ -84,6 +84,16 @@ def test_what_would_come_after_the_budget_or_the_time_is_not_run_and_fails():
     assert "the time for all checks is over" in late.summary()
 
 
+def test_a_stream_that_breaks_off_fails_its_check_and_no_other():
+    agents = Agents(**{"When?": [done()], "Where?": [done()]})
+    agents.broken.add("Where?")
+
+    report = run(agents, CHECK, {"name": "breaks", "prompt": "Where?", "contains": ["six"]})
+
+    assert [(case.name, case.passed) for case in report.cases] == [("starts", True), ("tells", True), ("breaks", False)]
+    assert report.cases[2].reasons == ["the agent failed: The agent's stream broke off (ReadTimeoutError)."]
+
+
 def test_a_judge_is_told_question_answer_and_criterion():
     heard = []
 

@@ -11,8 +11,10 @@ import os
 import re
 import secrets
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +22,9 @@ from strandline.local_cloud import LocalCloud
 from tests.local_cloud.cloud_clients import free_port
 from tests.support.openai_server import OpenAIServer
 from tests.support.published_blueprints import CLOUDFLARE, PROXY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 STRANDLINE = ROOT / ".venv" / "bin" / "strandline"
@@ -29,7 +34,7 @@ VARIABLES = (
     *("DIRECT_API_KEY", "ACCESS_CLIENT_ID", "ACCESS_CLIENT_SECRET", "PROVIDER_API_KEY"),
     *("LITELLM_API_KEY", "CF_GATEWAY_API_KEY", "CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"),
 )
-GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY")
+GENERATED = ("LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY", "STRANDLINE_GATEWAY_KEY_NEXT")
 AGENTS = ("cloudflare", "company-proxy", "direct", "peer", "routed", "tides")
 STACKS = ("Checks", "Gateway", "Network", "Secrets", *(f"Agent-{name}" for name in AGENTS))
 
@@ -108,8 +113,13 @@ def provider():
 @pytest.fixture(scope="session")
 def project(provider, tmp_path_factory):
     """The deployed project."""
-    folder = tmp_path_factory.mktemp("project")
-    home = tmp_path_factory.mktemp("home")
+    with deployed_project(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home"), provider) as made:
+        yield made
+
+
+@contextmanager
+def deployed_project(folder: Path, home: Path, provider: OpenAIServer) -> Iterator[Project]:
+    """Deploys the project on a cloud of its own; the drill does it too."""
     _share_builds(home)
     cloud = LocalCloud(home)
     cloud.up(free_port())

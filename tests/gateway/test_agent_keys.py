@@ -234,15 +234,15 @@ def test_a_master_key_that_the_gateway_does_not_know_fails_and_is_not_told(proxy
     with pytest.raises(ChangeFailed) as failed:
         keys.make(change("refused"))
 
-    assert str(failed.value) == "staging/refused: the gateway answered /team/info with 401"
+    assert str(failed.value) == "staging/refused: the gateway answered /key/list with 401"
 
 
 def test_a_gateway_that_is_not_there_yet_is_asked_again_and_then_told(vault):
     pauses = []
     admin = ProxyAdmin("http://127.0.0.1:9", MASTER_KEY, sleep=pauses.append)
 
-    with pytest.raises(ProxyRefused, match="answered /key/info with nothing"):
-        admin.find_key("0" * 64)
+    with pytest.raises(ProxyRefused, match="answered /key/list with nothing"):
+        admin.find_key("staging/tide")
 
     assert sum(pauses) == 60
 
@@ -281,9 +281,9 @@ def test_the_master_key_follows_no_redirect(door):
     admin = ProxyAdmin(f"http://127.0.0.1:{door.server_port}", MASTER_KEY)
 
     with pytest.raises(ProxyRefused, match="with 302"):
-        admin.find_key("0" * 64)
+        admin.find_key("staging/tide")
 
-    assert [path.partition("?")[0] for path, _ in door.asked] == ["/key/info"]
+    assert [path.partition("?")[0] for path, _ in door.asked] == ["/key/list"]
 
 
 def event(door, kind="Create", **members):

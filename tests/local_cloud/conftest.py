@@ -11,6 +11,8 @@ from strandline.local_cloud.paths import EMULATOR_LOCK
 from strandline.local_cloud.settings import CloudSettings, Image
 from strandline.toolchain import ensure_virtual_environment
 from tests.local_cloud.cloud_clients import PROGRAMS, Clients, free_port, zipped
+from tests.support.managed_world import managed_world
+from tests.support.openai_server import OpenAIServer, Reply
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,16 @@ def cloud(make_cloud):
 @pytest.fixture(scope="session")
 def aws(cloud):
     return Clients(cloud.url)
+
+
+@pytest.fixture(scope="session")
+def world(make_cloud, tmp_path_factory):
+    """A managed gateway, its agents and their provider, on a cloud of their own."""
+    cloud = make_cloud()
+    cloud.up(free_port())
+    folder = tmp_path_factory.mktemp("world")
+    with OpenAIServer(Reply(delay=0.1, pause=0.02)) as provider, managed_world(cloud, folder, provider) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.project import load_project
 from strandline.cli import app
-from strandline.rotation.rotate import Rotation
-from strandline.rotation.verifiers import KeyRefused, Probe, verify
+from strandline.rotation.consumers import LoggedUse
+from strandline.rotation.gateway_tasks import NewTasksFail
+from strandline.rotation.kinds import open_rotation
+from strandline.rotation.steps import Runner
+from strandline.rotation.verifiers import KeyRefused, Probe, page_of, probe_of_provider, verify
 from strandline.targets import Target, find_environment
 from tests.stacks.projects import blueprint, write_project
 from tests.support.openai_server import OpenAIServer, Reply
@@ -59,7 +65,7 @@ def rotation(project):
 
     def make(*variables, steps=None):
         record = (lambda step, versions: steps.append((step, dict(versions)))) if steps is not None else lambda *_: None
-        return Rotation(target, load_project(root / "blueprints"), variables, record)
+        return open_rotation(target, load_project(root / "blueprints"), variables, record)
 
     return make
 
@@ -196,3 +202,108 @@ def test_a_redirect_is_not_followed_with_a_key(provider):
             verify(probe, "a/secret", NEW)
 
         assert elsewhere.requests == elsewhere.strays == []
+
+
+def test_what_is_old_enough_rotates_and_headers_of_one_question_together(project, secrets, tmp_path):
+    given = f"TIDE_KEY={NEW}\nHEADER_ID=id-3\nHEADER_SECRET=secret-3\n"
+
+    told = run("--older-than", "0s", "--value-from", "-", "--no-wait", given=given)
+
+    assert told.exit_code == 0, told.output + str(told.exception)
+    assert [secrets(name) for name in ("TIDE_KEY", "HEADER_ID", "HEADER_SECRET")] == [NEW, "id-3", "secret-3"]
+    lines = [json.loads(line) for line in (tmp_path / ".strandline" / "audit" / "local.jsonl").read_text().splitlines()]
+    assert [set(line["versions"]) for line in lines if line["step"] == "staged"] == [
+        {"HEADER_ID", "HEADER_SECRET"},
+        {"TIDE_KEY"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Name variables, or say --all, or --older-than 90d"),
+        (("TIDE_KEY", "--all"), "Name variables, or say --all"),
+        (("--older-than", "90d"), "No secret of local is older than 90d"),
+        (("--older-than", "90"), "--older-than is '90': write a duration such as 30s, 15m, 12h or 90d"),
+        (("TIDE_KEY", "--grace", "soon"), "--grace is 'soon'"),
+        (("LITELLM_SALT_KEY",), "can be read with this salt only: it never rotates"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(project, secrets, provider, arguments, said):
+    told = run(*arguments)
+
+    assert said in str(told.exception)
+    assert provider.requests == []
+
+
+def test_the_old_key_is_left_to_its_owner_with_the_place_where_it_is_deleted(project, secrets, provider):
+    told = run("TIDE_KEY", "--value-from", "-", "--no-wait", given=NEW)
+
+    assert f"Delete the old key at its provider: 127.0.0.1:{provider.base_url.split(':')[2][:-3]}" in told.output
+
+
+@pytest.mark.parametrize(
+    ("provider_of", "page"),
+    [
+        (probe_of_provider("openai"), "https://platform.openai.com/api-keys"),
+        (probe_of_provider("openai", base_url="https://llm.example/v1"), "llm.example"),
+        (probe_of_provider("anthropic"), "https://console.anthropic.com/settings/keys"),
+    ],
+)
+def test_a_provider_has_a_page_on_which_its_keys_are_deleted(provider_of, page):
+    assert page_of(provider_of) == page
+
+
+def test_new_tasks_that_do_not_serve_bring_the_old_value_back_and_another_fault_does_not(
+    project, secrets, monkeypatch, rotation
+):
+    """The gateway's own part is in tests/e2e; here it is only told how its deployment ended."""
+    target, root = project
+    begun = rotation("TIDE_KEY")
+    monkeypatch.setattr(type(begun), "reaches_gateway", True)
+    runner = Runner(target, load_project(root / "blueprints"), Console(file=StringIO()), wait=False)
+
+    def fail(fault):
+        def roll(*_):
+            raise fault
+
+        monkeypatch.setattr("strandline.rotation.steps.roll_gateway", roll)
+
+    fail(EnvironmentFault("AWS does not answer"))
+    with pytest.raises(EnvironmentFault, match="AWS does not answer"):
+        runner.run(begun, lambda _: NEW)
+    assert secrets("TIDE_KEY") == NEW
+
+    fail(NewTasksFail("they do not serve"))
+    with pytest.raises(NewTasksFail):
+        runner.run(begun, lambda _: NEW)
+    assert secrets("TIDE_KEY") == OLD
+
+
+def test_a_leaked_value_is_replaced_and_the_sessions_that_hold_it_end(project, secrets, monkeypatch, aws):
+    """The sessions are AgentCore's; here it is asked for them, and told which to end."""
+    version = aws.secretsmanager.describe_secret(SecretId=f"{PREFIX}TIDE_KEY")["VersionIdsToStages"]
+    (leaked,) = version
+    now = dt.datetime.now(dt.UTC)
+    use = LoggedUse("moon", "arn:moon", "session-1", now)
+    old = LoggedUse("tide", "arn:tide", "session-0", now - dt.timedelta(days=3))
+    asked, ended = [], []
+    monkeypatch.setattr(
+        "strandline.rotation.revocation.find_uses",
+        lambda _t, _p, agents, asked_for, since: asked.append((agents, asked_for, since)) or [old, use],
+    )
+    monkeypatch.setattr("strandline.rotation.revocation.stop_sessions", lambda _, uses: ended.extend(uses) or len(uses))
+    monkeypatch.setattr("strandline.commands.secrets.open_target", lambda *_: project[0])
+
+    told = CliRunner().invoke(
+        app, ["secrets", "revoke", "TIDE_KEY", "--env", "local", "--value-from", "-", "--yes"], input=NEW
+    )
+
+    assert told.exit_code == 0, told.output + str(told.exception)
+    assert secrets("TIDE_KEY") == NEW
+    assert [(agents, asked_for) for agents, asked_for, _ in asked] == [(("moon", "tide"), leaked)]
+    # No session lives three days.
+    assert ended == [use]
+    assert "1 that held the old value are ended" in told.output
+    assert f"{old.time:%Y-%m-%d}" in told.output
+    assert "canary" not in told.output

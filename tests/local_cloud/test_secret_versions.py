@@ -17,7 +17,8 @@ from hypothesis.stateful import (
 )
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.rotation.versions import Labels, RotationConflict, SecretVersions
+from stacks.custom_resources.secret_versions import Labels
+from strandline.rotation.versions import RotationConflict, SecretVersions
 
 FIRST = "canary-first-key"
 

@@ -172,3 +172,48 @@ def test_the_migration_runs_the_services_image_and_again_only_for_another(tmp_pa
     assert ":password::" in str(secret["ValueFrom"])
     assert container["ReadonlyRootFilesystem"] is True
     assert container["User"] == "65534:65534"
+
+
+@pytest.fixture(scope="module")
+def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """An environment whose minted keys are replaced every thirty days."""
+    environments = {"staging": {**ENVIRONMENTS["staging"], "rotation": "30d"}}
+    root = write_project(tmp_path_factory.mktemp("project"), [blueprint("tide")], environments, {"models": MODELS})
+    return synthesise(root, tmp_path_factory.mktemp("assembly"))
+
+
+def test_a_schedule_replaces_each_minted_key_once_there_is_one(scheduled: Assembly) -> None:
+    path = "Staging/Agent-tide"
+    schedule = scheduled.one(path, "AWS::SecretsManager::RotationSchedule")
+    ((_, _, resource),) = list(scheduled.resources("AWS::SecretsManager::RotationSchedule", path))
+    ((_, minted, _),) = list(scheduled.resources(KEY, path))
+
+    assert schedule["RotationRules"] == {"AutomaticallyAfterDays": 30}
+    assert schedule["RotateImmediatelyOnUpdate"] is False
+    assert minted in resource["DependsOn"]
+    assert {"Key": "strandline:agent", "Value": "tide"} in scheduled.one(path, SECRET)["Tags"]
+
+
+def test_only_secrets_manager_and_the_daily_look_may_call_what_rotates(scheduled: Assembly) -> None:
+    permissions = {
+        resource["Properties"]["Principal"]: resource["Properties"]
+        for _, _, resource in scheduled.resources("AWS::Lambda::Permission", "Staging/Gateway")
+    }
+
+    assert set(permissions) == {"secretsmanager.amazonaws.com", "events.amazonaws.com"}
+    assert permissions["secretsmanager.amazonaws.com"]["SourceAccount"] == ENVIRONMENTS["staging"]["account"]
+    assert permissions["events.amazonaws.com"]["SourceArn"]
+
+
+def test_a_rotation_that_fails_or_never_comes_is_an_alarm(scheduled: Assembly, budgeted: Assembly) -> None:
+    def alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
+        found = assembly.resources("AWS::CloudWatch::Alarm", "Staging/Gateway")
+        return {
+            resource["Properties"]["MetricName"]: resource["Properties"]
+            for _, _, resource in found
+            if "MetricName" in resource["Properties"]
+        }
+
+    assert alarms(scheduled)["Errors"]["Namespace"] == "AWS/Lambda"
+    assert alarms(scheduled)["KeyAgeDays"]["Threshold"] == 33
+    assert not {"Errors", "KeyAgeDays"} & set(alarms(budgeted))

@@ -262,6 +262,10 @@ def test_what_mints_keys_writes_agents_keys_and_can_do_nothing_else(assembly: As
     assert may("secretsmanager:PutSecretValue", f"{prefix}/GATEWAY_KEY_A-AbC123")
     assert may("secretsmanager:DescribeSecret", f"{prefix}/GATEWAY_KEY_A-AbC123")
     assert not may("secretsmanager:GetSecretValue", f"{prefix}/GATEWAY_KEY_A-AbC123")
+    # A staged key is tried before an agent gets it; one in use is read by its agent alone.
+    for stage_of_version, is_staged in (("AWSPENDING", True), ("AWSCURRENT", False), ("AWSPREVIOUS", False)):
+        named = {"secretsmanager_VersionStage": stage_of_version}
+        assert may("secretsmanager:GetSecretValue", f"{prefix}/GATEWAY_KEY_A-AbC123", **named) is is_staged
     for other in (MASTER_KEY, SALT_KEY, "KEY", "OPENAI_API_KEY"):
         assert not may("secretsmanager:PutSecretValue", f"{prefix}/{other}-AbC123")
     for action in ("DeleteSecret", "UpdateSecret", "PutResourcePolicy", "ListSecrets"):

@@ -16,8 +16,8 @@ MINTED = {"GATEWAY_KEY_A", f"GATEWAY_KEY_{'X' * 32}"}
 # In execution mode simulation the gateway calls no provider; in the environment simulation no agent does either.
 UNUSED = {"Local": {"OPENAI_API_KEY"}, "Simulation": {"OPENAI_API_KEY", "LITE_KEY", "HEADER_VALUE"}}
 GENERATED = {
-    "Local": {MASTER_KEY, ENVIRONMENT_KEY},
-    "Simulation": {MASTER_KEY, ENVIRONMENT_KEY},
+    "Local": {MASTER_KEY, ENVIRONMENT_KEY, f"{ENVIRONMENT_KEY}_NEXT"},
+    "Simulation": {MASTER_KEY, ENVIRONMENT_KEY, f"{ENVIRONMENT_KEY}_NEXT"},
     "Staging": {MASTER_KEY, SALT_KEY},
     "Production": {MASTER_KEY, SALT_KEY},
 }

@@ -33,16 +33,20 @@ def managed_variables(*, redis: bool):
         yield variables
 
 
-def database_variables() -> dict[str, str]:
-    """What a proxy is told so that it has a database; each call makes another one."""
+def database_variables(url: str | None = None) -> dict[str, str]:
+    """What a proxy is told so that it has a database; without a URL each call makes another one."""
     python = proxy_python()
     prisma = ensure_prisma(python, HOME)
-    migrations = next(python.parents[1].glob("lib/*/site-packages/litellm_proxy_extras/migrations"))
     return {
-        "DATABASE_URL": new_database(migrations),
+        "DATABASE_URL": url or migrated_database(),
         "DISABLE_SCHEMA_UPDATE": "true",
         "LITELLM_SALT_KEY": SALT_KEY,
         "PATH": f"{prisma.programs}:{os.environ['PATH']}",
         "PRISMA_QUERY_ENGINE_BINARY": str(prisma.engine),
         "PYTHONPATH": f"{REPOSITORY}:{prisma.packages}",
     }
+
+
+def migrated_database() -> str:
+    """Makes a database as LiteLLM's migrations leave it; gives its URL."""
+    return new_database(next(proxy_python().parents[1].glob("lib/*/site-packages/litellm_proxy_extras/migrations")))

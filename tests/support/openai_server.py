@@ -92,9 +92,15 @@ class RecordedRequest:
 
 
 class OpenAIServer:
-    """The server; a context manager."""
+    """The server; a context manager.
 
-    def __init__(self, reply: Reply | None = None) -> None:
+    Args:
+        reply: What it says where no script says otherwise.
+        look_seconds: How often a connection that is kept looks whether the server has ended; many of them cost.
+    """
+
+    def __init__(self, reply: Reply | None = None, *, look_seconds: float = _LOOK_SECONDS) -> None:
+        self.look_seconds = look_seconds
         self.default = reply or Reply()
         self.requests: list[RecordedRequest] = []
         self.strays: list[RecordedRequest] = []
@@ -273,6 +279,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _next_request_is_here(self) -> bool:
         while not self.server.owner.ended.is_set():
-            if select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
+            if select.select([self.connection], [], [], self.server.owner.look_seconds)[0]:
                 return True
         return False

@@ -112,6 +112,19 @@ class _Postgres:
         done = self._ask(tool, *arguments, stdin=stdin)
         assert done.returncode == 0, done.stderr
 
+    def demand_passwords(self, name: str) -> None:
+        """Lets nobody into this database without a password; the others stay open."""
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host {name} all 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self.run("psql", "--quiet", "postgres", stdin="SELECT pg_reload_conf()")
+
+    def may_log_in(self, name: str, password: str) -> bool:
+        """Whether the owner is let into a database with a password."""
+        where = ["--host", "127.0.0.1", "--port", str(self._port), "--username", _USER]
+        command = [program("psql"), *where, "--no-password", "--command", "SELECT 1", name]
+        variables = {**os.environ, "PGPASSWORD": password}
+        return subprocess.run(command, env=variables, capture_output=True, check=False).returncode == 0
+
     def _ask(self, tool: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         where = ["--host", "127.0.0.1", "--port", str(self._port), "--username", _USER]
         return subprocess.run(
@@ -164,3 +177,35 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise AssertionError(f"nothing listens on port {port}")
+
+
+def demand_passwords(url: str, administrator: str, role: str, password: str) -> str:
+    """Lets nobody into a database without a password any more, and makes the role that the gateway connects as.
+
+    Args:
+        url: The database, as `new_database` gives it.
+        administrator: The password of its owner from now on.
+        role: Name of the other role.
+        password: Its password.
+
+    Returns:
+        The database's URL for that role.
+    """
+    server, name = _postgres(), url.rpartition("/")[2]
+    grants = "\n".join(
+        f"GRANT ALL ON ALL {things} IN SCHEMA public TO {role};" for things in ("TABLES", "SEQUENCES", "FUNCTIONS")
+    )
+    server.run("psql", "--quiet", name, stdin=f"CREATE ROLE {role} LOGIN PASSWORD '{password}';\n{grants}")
+    set_password(administrator)
+    server.demand_passwords(name)
+    return url.replace(f"{_USER}:unused@", f"{role}:{password}@")
+
+
+def set_password(password: str) -> None:
+    """Gives the owner of the databases another password, as RDS does when it rotates it."""
+    _postgres().run("psql", "--quiet", "postgres", stdin=f"ALTER ROLE {_USER} PASSWORD '{password}'")
+
+
+def may_log_in(url: str, password: str) -> bool:
+    """Whether the owner is let into a database with a password."""
+    return _postgres().may_log_in(url.rpartition("/")[2], password)

@@ -1,0 +1,120 @@
+"""The four steps by which an agent's key is rotated, on Secrets Manager's schedule or by `strandline rotate`.
+
+createSecret, setSecret, testSecret and finishSecret, as "Rotation by Lambda function" of AWS Secrets Manager describes
+them; each may come twice. The labels move by the same code as an operator's (`secret_versions.py`). Of the agents' keys
+only a staged one can be read here, to try it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .secret_versions import PENDING, SecretVersions
+from .virtual_keys import VirtualKey, new_key
+
+if TYPE_CHECKING:
+    from .proxy_admin import ProxyAdmin
+
+AGENT_TAG = "strandline:agent"
+"""Tag of a secret that tells whose key it is."""
+GRACE_SECONDS = 3600
+"""How long the key before works on: more than agents keep a value (five minutes), and time to notice."""
+GRACE = "GraceSeconds"
+"""What an operator's event says besides: another time than that."""
+
+
+class RotationRefused(Exception):
+    """Raised when a step cannot be done; Secrets Manager tries again, or an operator reads it."""
+
+
+class KeyRotation:
+    """Rotates agents' keys.
+
+    Args:
+        proxy: LiteLLM's admin routes.
+        vault: A client of Secrets Manager.
+    """
+
+    def __init__(self, proxy: ProxyAdmin, vault: Any) -> None:
+        self._proxy = proxy
+        self._vault = vault
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Takes one step.
+
+        Args:
+            event: Secrets Manager's event: Step, SecretId and ClientRequestToken.
+
+        Raises:
+            RotationRefused: It cannot be done.
+        """
+        secret, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
+        versions, key = SecretVersions(self._vault, secret), VirtualKey(self._proxy, self._alias(secret))
+        steps = {
+            "createSecret": lambda: self._create(versions, key, token),
+            # LiteLLM has the key since it was made: it makes and keeps it in one call.
+            "setSecret": lambda: None,
+            "testSecret": lambda: self._test(versions, token),
+            "finishSecret": lambda: self._finish(versions, key, token, int(event.get(GRACE, GRACE_SECONDS))),
+            "abandon": lambda: self._abandon(versions, key, token),
+        }
+        if step not in steps:
+            raise RotationRefused(f"there is no step {step}")
+        steps[step]()
+        print(json.dumps({"rotation": step, "secret": secret, "version": token}))
+
+    def _alias(self, secret: str) -> str:
+        tags = {tag["Key"]: tag["Value"] for tag in self._vault.describe_secret(SecretId=secret).get("Tags", ())}
+        if AGENT_TAG not in tags:
+            raise RotationRefused(f"{secret} has no tag {AGENT_TAG}, so it is no agent's key")
+        return f"{os.environ['STRANDLINE_ENVIRONMENT']}/{tags[AGENT_TAG]}"
+
+    def _create(self, versions: SecretVersions, key: VirtualKey, token: str) -> None:
+        labels = versions.labels()
+        # What a rotation before has left to do.
+        key.settle(labels.current, GRACE_SECONDS)
+        if labels.current == token or (labels.pending == token and self._staged_value(versions.secret, token)):
+            return
+        if labels.pending not in (None, token, labels.current):
+            raise RotationRefused(f"version {labels.pending} is staged: another rotation has not ended")
+        value = new_key()
+        if not key.generate_next(token, value):
+            raise RotationRefused(f"the gateway knows no key {key.alias}: deploy the agent again")
+        if labels.pending is not None and labels.pending != token:
+            versions.discard(labels.pending)
+        versions.put(value, token)
+
+    def _test(self, versions: SecretVersions, token: str) -> None:
+        value = self._staged_value(versions.secret, token)
+        if value is None:
+            # A schedule that was just set up is tried with a version that has no value.
+            return
+        if not self._proxy.opens(value):
+            raise RotationRefused("the gateway does not take the staged key")
+
+    def _finish(self, versions: SecretVersions, key: VirtualKey, token: str, grace_seconds: int) -> None:
+        labels = versions.labels()
+        if labels.current != token:
+            if key.next_version() != token:
+                raise RotationRefused("the gateway has no key of the staged version: nothing was changed")
+            versions.promote(token)
+        key.settle(token, grace_seconds)
+        if not grace_seconds:
+            key.retire()
+
+    def _abandon(self, versions: SecretVersions, key: VirtualKey, token: str) -> None:
+        if versions.labels().current != token:
+            versions.discard(token)
+            key.drop_next()
+
+    def _staged_value(self, secret: str, token: str) -> str | None:
+        """The staged value; nothing where Secrets Manager has staged the version alone."""
+        try:
+            answer = self._vault.get_secret_value(SecretId=secret, VersionId=token, VersionStage=PENDING)
+        except self._vault.exceptions.ResourceNotFoundException:
+            return None
+        value: str | None = answer.get("SecretString")
+        return value

@@ -1,0 +1,43 @@
+"""What AWS refuses, told as one of our own errors: by its code, because AWS's own words may quote what was sent."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from agent_runtime.errors import EnvironmentFault, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NOT_FOUND = "ResourceNotFoundException"
+
+
+@contextmanager
+def told(service: str, refusal: str, *, hint: str = "", absent: str | None = None) -> Iterator[None]:
+    """Turns what boto3 raises inside into an error for a person.
+
+    Args:
+        service: The service's name, for when nobody answers.
+        refusal: What was refused; the code follows it in parentheses.
+        hint: What mends it; follows the code.
+        absent: The message where the thing is not there; without it that is a refusal like any other.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: The thing is not there.
+        EnvironmentFault: The service refuses, or cannot be reached.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "unknown")
+        if absent is not None and code == _NOT_FOUND:
+            raise InputError(absent) from None
+        raise EnvironmentFault(f"{refusal} ({code}){hint}.") from None
+    except BotoCoreError as error:
+        raise EnvironmentFault(f"{service} cannot be reached ({type(error).__name__}).") from None

@@ -1,0 +1,100 @@
+"""The key that a managed gateway has minted for an agent: the function that minted it mints the next.
+
+It alone has the master key; here its steps are called, one by one, as Secrets Manager calls them on a schedule.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from agent_runtime.errors import EnvironmentFault, InputError
+from stacks.custom_resources.key_rotation import GRACE, GRACE_SECONDS
+from stacks.names import KEY_MAKER_OUTPUT
+from strandline.aws_errors import told
+from strandline.rotation.rotate import Rotation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strandline.rotation.rotate import Progress
+    from strandline.rotation.versions import SecretVersions
+
+_OURS = ("RotationRefused", "ProxyRefused", "LabelsMoved")
+"""Exceptions of the function whose words are ours."""
+
+
+class AgentKey(Rotation):
+    """The key of one agent; it is one variable."""
+
+    is_made_here = True
+    unverifiable = ()
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Not: the gateway ends the key before by itself."""
+        return False
+
+    def stage(self, read_value: Callable[[str], str], progress: Progress = lambda _: None) -> None:
+        """Has the next key minted, with the budget and limits of the present one; see the base class."""
+        del read_value, progress
+        labels = self.look().labels[self._variable]
+        token = labels.pending or str(uuid.uuid4())
+        self._step("createSecret", token)
+        self._record("staged", {self._variable: token})
+
+    def verify(self) -> None:
+        """Has the staged key tried at the gateway; see the base class."""
+        pending = self._pending()
+        self._step("testSecret", pending[self._variable])
+        self._record("verified", pending)
+
+    def promote(self, grace_seconds: int | None = None) -> None:
+        """Makes the staged key the agent's, and lets the gateway end the one before; see the base class."""
+        pending = self._pending()
+        more = {GRACE: GRACE_SECONDS if grace_seconds is None else grace_seconds}
+        self._step("finishSecret", pending[self._variable], **more)
+        self._record("promoted", pending)
+
+    def reminders(self) -> list[str]:
+        """Nothing: the gateway ends the key before by itself."""
+        return []
+
+    def roll_back(self) -> None:
+        """Is refused.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"The gateway has ended the key before of {self._variable}: rotate it again.")
+
+    @property
+    def _variable(self) -> str:
+        return next(iter(self.uses))
+
+    def _take_back(self, versions: SecretVersions, pending: str) -> None:
+        del versions
+        self._step("abandon", pending)
+
+    def _step(self, step: str, token: str, **more: int) -> None:
+        event = {"Step": step, "SecretId": self._secret(self._variable), "ClientRequestToken": token, **more}
+        with told("AWS", "AWS does not call the function that mints keys"):
+            answer = self._target.client("lambda").invoke(
+                FunctionName=self._function(), Payload=json.dumps(event).encode()
+            )
+            said = json.loads(answer["Payload"].read() or b"null")
+        if not answer.get("FunctionError"):
+            return
+        fault = said if isinstance(said, dict) else {}
+        kind, message = str(fault.get("errorType", "unknown")), str(fault.get("errorMessage", ""))
+        reason = message if kind in _OURS else kind
+        raise EnvironmentFault(f"{step} of {self._secret(self._variable)} failed: {reason}. Run the command again.")
+
+    def _function(self) -> str:
+        stack = self._target.stack_name("Gateway")
+        answer = self._target.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        for output in answer.get("Outputs", ()):
+            if output["OutputKey"] == KEY_MAKER_OUTPUT:
+                return str(output["OutputValue"])
+        raise EnvironmentFault(f"The stack {stack} tells of nothing that mints keys: deploy it again.")
