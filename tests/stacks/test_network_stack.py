@@ -233,4 +233,4 @@ def test_an_environment_of_public_agents_alone_has_no_network(tmp_path: Path) ->
     public = blueprint("a", model_base_url="https://llm.example.com/v1")
     root = write_project(tmp_path, [public], {"local": ENVIRONMENTS["local"]}, gateway=None)
 
-    assert set(synthesise(root, tmp_path / "out").stacks) == {"Local/Secrets", "Local/Agent-a"}
+    assert set(synthesise(root, tmp_path / "out").stacks) == {"Local/Secrets", "Local/Checks", "Local/Agent-a"}
