@@ -159,6 +159,7 @@ class AgentStack(EnvironmentStack):
         )
         # Sessions of the version before run on with their role; `strandline deploy` takes away those that nobody uses.
         role.cfn_options.deletion_policy = cdk.CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE
+        role.cfn_options.update_replace_policy = cdk.CfnDeletionPolicy.RETAIN
         acknowledge(role, wildcard_reasons(self.target, self._blueprint, needs))
         return role
 

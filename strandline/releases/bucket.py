@@ -132,7 +132,7 @@ class ReleaseBucket:
         if self.holds(artefact):
             return False
         place = f"s3://{running.bucket}/{running.key}"
-        content = read_object(source, running.bucket, running.key)
+        content = read_object(source.client("s3"), running.bucket, running.key)
         found = hashlib.sha256(content)
         if found.hexdigest() != artefact.sha256:
             raise InputError(_differs(place, artefact.sha256, found.hexdigest()))
@@ -191,11 +191,11 @@ def told_of(lock: ReleaseLock) -> str:
     return f", by {last.promoted_by} at {last.promoted_at}" if last else ""
 
 
-def read_object(target: Target, bucket: str, key: str) -> bytes:
-    """Reads an object of an environment's account.
+def read_object(client: Any, bucket: str, key: str) -> bytes:
+    """Reads an object.
 
     Args:
-        target: The environment.
+        client: boto3's client of S3 in the account that may read it.
         bucket: The bucket.
         key: The key.
 
@@ -208,7 +208,7 @@ def read_object(target: Target, bucket: str, key: str) -> bytes:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        content: bytes = target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise EnvironmentFault(f"s3://{bucket}/{key} cannot be read ({type(error).__name__}): {error}") from None
     return content

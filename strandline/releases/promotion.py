@@ -123,6 +123,7 @@ class Promotion:
         self._tree = tree
         self._folder = PendingReleases(folder.path)
         self._read_checks = read_checks
+        self._objects = source.client("s3")
         self._here, self._there = source.environment, destination.environment
         self._deployed = released_project(tree, self._here, self._folder)
 
@@ -269,7 +270,7 @@ class Promotion:
                     f"here {expected}. Deploy {self._here.name} first: `strandline deploy --env {self._here.name}`."
                 )
         bucket, _, key = found.bundle_uri.removeprefix("s3://").partition("/")
-        content = read_object(self._source, bucket, key)
+        content = read_object(self._objects, bucket, key)
         if (sha256 := hashlib.sha256(content).hexdigest()) != found.bundle:
             raise InputError(
                 f"{found.bundle_uri}, the bundle that {origin.agent} runs in {self._here.name}, was changed: the hash "

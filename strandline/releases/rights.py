@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 _Right = tuple[str, str, str, str]
 """Effect, action, what it is on or who has it, and under which condition."""
+_Holders = dict[str, set[_Right]]
+_HASH = re.compile(r"[0-9A-F]{8}$")
 
 
 def find_right_changes(before: Templates, after: Templates) -> list[str]:
@@ -26,17 +29,23 @@ def find_right_changes(before: Templates, after: Templates) -> list[str]:
     """
     return [
         f"{stack}, {name}: {sentence}"
-        for stack, new in sorted(after.items())
-        for name in sorted({*_resources(before.get(stack, {})), *_resources(new)})
-        for sentence in _sentences(
-            set(_rights(_resources(before.get(stack, {})).get(name))), set(_rights(_resources(new).get(name)))
-        )
+        for stack, template in sorted(after.items())
+        for name, old, new in _pairs(_by_name(before.get(stack, {})), _by_name(template))
+        for sentence in _sentences(old, new)
     ]
 
 
-def _resources(template: dict[str, Any]) -> dict[str, Any]:
-    resources: dict[str, Any] = template.get("Resources", {})
-    return resources
+def _pairs(old: _Holders, new: _Holders) -> Iterator[tuple[str, set[_Right], set[_Right]]]:
+    for name in sorted({*old, *new}):
+        yield name, old.get(name, set()), new.get(name, set())
+
+
+def _by_name(template: dict[str, Any]) -> _Holders:
+    """Rights by who has them. A role whose rights change is another role, whose name ends in another hash."""
+    holders: _Holders = {}
+    for name, resource in template.get("Resources", {}).items():
+        holders.setdefault(_HASH.sub("", name), set()).update(_rights(resource))
+    return holders
 
 
 def _sentences(old: set[_Right], new: set[_Right]) -> Iterator[str]:
@@ -48,9 +57,7 @@ def _sentences(old: set[_Right], new: set[_Right]) -> Iterator[str]:
             yield f"{words[effect == 'Deny']} {', '.join(several)} {on}{condition}"
 
 
-def _rights(resource: dict[str, Any] | None) -> Iterator[_Right]:
-    if resource is None:
-        return
+def _rights(resource: dict[str, Any]) -> Iterator[_Right]:
     properties = resource.get("Properties", {})
     documents = [policy.get("PolicyDocument", {}) for policy in properties.get("Policies") or () if _is_policy(policy)]
     documents += [properties[name] for name in ("PolicyDocument", "AssumeRolePolicyDocument") if name in properties]

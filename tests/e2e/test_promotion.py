@@ -74,9 +74,7 @@ def test_the_plan_and_the_report_say_what_happens(rehearsal):
     assert "checks: passed, 2 cases" in told
     assert "differs from staging: model.temperature: 0.1 in place of 0.2" in told
     assert "add Production-Agent-tide/Runtime (AWS::BedrockAgentCore::Runtime)" in told
-    assert (
-        "ExecutionRole: may s3:GetObject on arn:aws:s3:::strandline-releases-production-333333333333-us-east-1" in told
-    )
+    assert "ExecutionRole: may s3:GetObject on arn:aws:s3:::strandline-releases-production-333333333333-" in told
     assert f"production answers with version 1: bundle {rehearsal.running('production').bundle}" in told
 
 

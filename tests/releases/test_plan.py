@@ -89,6 +89,13 @@ def test_rights_are_told_in_words():
     ]
 
 
+def test_a_role_that_another_takes_the_place_of_is_compared_with_it():
+    before = {"Role0A1B2C3D": role(allow(["s3:GetObject", "s3:PutObject"], ["arn:b/1"]))}
+    after = {"Role4E5F6071": role(allow(["s3:GetObject"], ["arn:b/1"]))}
+    _, rights, *_ = compared(before, after)
+    assert rights == ["Staging-Agent-tide, Role: no longer may s3:PutObject on arn:b/1"]
+
+
 def test_a_role_that_goes_loses_its_rights():
     _, rights, *_ = compared({"Role": role(allow("s3:GetObject", "arn:b/1"))}, {})
     assert rights == ["Staging-Agent-tide, Role: no longer may s3:GetObject on arn:b/1"]

@@ -26,7 +26,15 @@ WITH_DATABASE = ("Staging", "Production")
 STACKS = {
     f"{stage}/{name}"
     for stage in map(str.capitalize, ENVIRONMENTS)
-    for name in ("Network", "Secrets", "Gateway", "Agent-a", "Agent-b", *(["Data"] if stage in WITH_DATABASE else []))
+    for name in (
+        "Network",
+        "Secrets",
+        "Checks",
+        "Gateway",
+        "Agent-a",
+        "Agent-b",
+        *(["Data"] if stage in WITH_DATABASE else []),
+    )
 }
 
 
