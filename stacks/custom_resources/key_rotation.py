@@ -58,7 +58,7 @@ class KeyRotation:
             # LiteLLM has the key since it was made: it makes and keeps it in one call.
             "setSecret": lambda: None,
             "testSecret": lambda: self._test(versions, token),
-            "finishSecret": lambda: self._finish(versions, key, token, int(event.get(GRACE, GRACE_SECONDS))),
+            "finishSecret": lambda: self._finish(versions, key, token, event.get(GRACE)),
             "abandon": lambda: self._abandon(versions, key, token),
         }
         if step not in steps:
@@ -95,14 +95,17 @@ class KeyRotation:
         if not self._proxy.opens(value):
             raise RotationRefused("the gateway does not take the staged key")
 
-    def _finish(self, versions: SecretVersions, key: VirtualKey, token: str, grace_seconds: int) -> None:
+    def _finish(self, versions: SecretVersions, key: VirtualKey, token: str, grace_seconds: int | None) -> None:
         labels = versions.labels()
         if labels.current != token:
             if key.next_version() != token:
                 raise RotationRefused("the gateway has no key of the staged version: nothing was changed")
             versions.promote(token)
-        key.settle(token, grace_seconds)
-        if not grace_seconds:
+        key.settle(token, GRACE_SECONDS if grace_seconds is None else grace_seconds)
+        if grace_seconds is None:
+            # An operator's command ends the rotation itself, when the agents have read the key; nobody else would.
+            versions.discard(token)
+        elif grace_seconds == 0:
             key.retire()
 
     def _abandon(self, versions: SecretVersions, key: VirtualKey, token: str) -> None:
