@@ -92,7 +92,7 @@ def answer(event: Mapping[str, Any], context: Any, make: Callable[[Change], str 
             "RequestId": event["RequestId"],
             "LogicalResourceId": event["LogicalResourceId"],
             "NoEcho": not attributes,
-            "Data": attributes,
+            **({"Data": attributes} if attributes else {}),
         },
     )
 

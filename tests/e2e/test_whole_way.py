@@ -254,8 +254,8 @@ def test_unknown_agent_and_session_are_said_in_one_line(project):
 
 def _system_prompt(request):
     first = request.body["messages"][0]
-    assert first["role"] == "system"
-    return "".join(block["text"] for block in first["content"])
+    # A question whether a key works has none.
+    return "".join(block["text"] for block in first["content"]) if first["role"] == "system" else ""
 
 
 def _path_with_node():
