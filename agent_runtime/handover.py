@@ -66,7 +66,8 @@ class Handover(Generic[Item]):
             self._items.append(item)
             taker, self._taker = self._taker, None
         if taker is not None:
-            taker.wake()
+            # When this loop has done what it is at: what comes meanwhile goes along, and no thread waits for the other.
+            asyncio.get_running_loop().call_soon(taker.wake)
         return None
 
 
