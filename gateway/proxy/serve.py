@@ -1,22 +1,32 @@
-"""Serves the proxy with Granian: `python3 -m gateway.proxy.serve --config config.yaml --port 4000 ...`.
+"""Serves the proxy with uvicorn: `python3 -m gateway.proxy.serve --config config.yaml --port 4000 ...`.
 
-`litellm` itself would serve with uvicorn on h11, which answers a tenth fewer requests, or with Granian under a parent
-process that holds a second LiteLLM and closes kept connections before the load balancer does.
-This parent imports no LiteLLM; each worker has it set itself up (`gateway.proxy.application`).
+`litellm` itself would serve it with uvicorn too, but reads HTTP by h11, which is slower than httptools, and with more
+workers than one keeps another LiteLLM in a parent process that serves nobody.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from granian import Granian
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
+import uvicorn
 
 CONFIG = "STRANDLINE_GATEWAY_CONFIG"
 """Tells the workers where the compiled configuration lies."""
+
+
+def load_application() -> Any:
+    """Gives the application, set up by LiteLLM; in a thread, because a worker loads it when its loop runs already.
+
+    Returns:
+        LiteLLM's ASGI application.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(importlib.import_module, "gateway.proxy.application").result().app
 
 
 def main() -> None:
@@ -31,18 +41,17 @@ def main() -> None:
     parser.add_argument("--drain", type=int, required=True, help="most seconds for what is in flight at the end")
     options = parser.parse_args()
     os.environ[CONFIG] = str(options.config.resolve())
-    Granian(
-        "gateway.proxy.application:app",
-        address=options.host,
+    uvicorn.run(
+        "gateway.proxy.serve:load_application",
+        factory=True,
+        host=options.host,
         port=options.port,
-        interface=Interfaces.ASGI,
         workers=options.workers,
-        workers_kill_timeout=options.drain,
-        # A worker that cannot start would be started again for ever; ECS knows better what to do.
-        respawn_failed_workers=False,
-        http1_settings=HTTP1Settings(header_read_timeout=options.keep_alive * 1000),
-        log_access=False,
-    ).serve()
+        timeout_keep_alive=options.keep_alive,
+        timeout_graceful_shutdown=options.drain,
+        access_log=False,
+        log_level="warning",
+    )
 
 
 if __name__ == "__main__":

@@ -26,21 +26,18 @@ if TYPE_CHECKING:
 CONFIG = "model_list: []\n"
 SECRET = "canary-master-key"
 # In the server's place: tells what it was told to serve.
-GRANIAN = """
+UVICORN = """
 import json, os
-class Granian:
-    def __init__(self, target, **options):
-        import gateway.proxy.serve
-        print(json.dumps({
-            "target": target,
-            "port": options["port"],
-            "config": os.environ["STRANDLINE_GATEWAY_CONFIG"],
-            "code": gateway.proxy.serve.__file__,
-            "home": os.environ["HOME"],
-            "folder": os.getcwd(),
-        }))
-    def serve(self):
-        pass
+def run(app, **options):
+    import gateway.proxy.serve
+    print(json.dumps({
+        "target": app,
+        "port": options["port"],
+        "config": os.environ["STRANDLINE_GATEWAY_CONFIG"],
+        "code": gateway.proxy.serve.__file__,
+        "home": os.environ["HOME"],
+        "folder": os.getcwd(),
+    }))
 """
 
 
@@ -74,11 +71,8 @@ def bucket(objects: Mapping[str, bytes]) -> Iterator[str]:
 def start(tmp_path: Path, endpoint: str, location: str) -> subprocess.CompletedProcess[str]:
     """Starts the bootstrap as its container does."""
     packages = tmp_path / "packages"
-    granian = packages / "granian"
-    granian.mkdir(parents=True, exist_ok=True)
-    (granian / "__init__.py").write_text(GRANIAN)
-    (granian / "constants.py").write_text("class Interfaces:\n    ASGI = 'asgi'\n")
-    (granian / "http.py").write_text("def HTTP1Settings(**_): ...\n")
+    packages.mkdir(exist_ok=True)
+    (packages / "uvicorn.py").write_text(UVICORN)
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     environment = {
@@ -140,7 +134,7 @@ def test_the_bootstrap_becomes_the_server_of_our_configuration_and_code(tmp_path
     assert result.returncode == 0, result.stderr
     seen = json.loads(result.stdout)
     folder = tmp_path / "scratch" / "gateway"
-    assert (seen["target"], seen["port"]) == ("gateway.proxy.application:app", 4000)
+    assert (seen["target"], seen["port"]) == ("gateway.proxy.serve:load_application", 4000)
     assert Path(seen["config"]) == folder / "config.yaml"
     assert Path(seen["config"]).read_text() == CONFIG
     assert seen["code"].startswith(str(folder))
