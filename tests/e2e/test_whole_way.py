@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from strandline.toolchain import node_bin
-from tests.e2e.conftest import AGENTS, GENERATED, ROOT, STACKS
+from tests.e2e.conftest import AGENTS, GENERATED, ROOT, STACKS, VARIABLES
 from tests.e2e.load import load_on
 
 pytestmark = pytest.mark.e2e
@@ -237,7 +237,7 @@ def test_status_tells_what_runs(project):
     assert {name.removeprefix("Local-") for name in told["stacks"]} == {*STACKS, "Agent-later"}
     assert all(agent["live"] == agent["version"] for agent in told["agents"])
     assert told["gateway"]["runningCount"] == told["gateway"]["desiredCount"] == 1
-    assert told["secrets"] == dict.fromkeys((*project.canaries, *GENERATED), True)
+    assert told["secrets"] == dict.fromkeys((*VARIABLES, *GENERATED), True)
 
 
 def test_unknown_agent_and_session_are_said_in_one_line(project):
