@@ -6,6 +6,8 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
+from .virtual_keys import is_in_use
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
@@ -15,7 +17,6 @@ AGE_METRIC = "KeyAgeDays"
 WATCH_EVENT = {"Watch": "ages"}
 """What the function is called with."""
 
-_NOT_IN_USE = (".next", ".old")
 _DAY_SECONDS = 86_400
 
 
@@ -33,7 +34,7 @@ def metric_line(keys: Sequence[Mapping[str, Any]], environment: str, now: dt.dat
     made = [
         dt.datetime.fromisoformat(key["created_at"])
         for key in keys
-        if key.get("key_alias", "").startswith(f"{environment}/") and not key["key_alias"].endswith(_NOT_IN_USE)
+        if key.get("key_alias", "").startswith(f"{environment}/") and is_in_use(key["key_alias"])
     ]
     ages = [(now - (one if one.tzinfo else one.replace(tzinfo=dt.UTC))).total_seconds() / _DAY_SECONDS for one in made]
     directive = {

@@ -21,6 +21,7 @@ VERSION = "strandline_version"
 """Where LiteLLM's metadata of a key tell which version of the agent's secret it is."""
 
 _KEY_BYTES = 32
+_NEXT, _OLD = ".next", ".old"
 _KEPT = (
     *("team_id", "models", "allowed_routes", "max_budget", "budget_duration", "rpm_limit", "tpm_limit"),
     *("spend", "metadata"),
@@ -30,6 +31,11 @@ _KEPT = (
 def new_key() -> str:
     """Makes a key of 256 random bits, as LiteLLM wants one to begin."""
     return f"sk-{secrets.token_urlsafe(_KEY_BYTES)}"
+
+
+def is_in_use(alias: str) -> bool:
+    """Whether an alias is that of a key which an agent uses, and not of the one before or after it."""
+    return not alias.endswith((_NEXT, _OLD))
 
 
 class VirtualKey:
@@ -43,7 +49,7 @@ class VirtualKey:
     def __init__(self, proxy: ProxyAdmin, alias: str) -> None:
         self._proxy = proxy
         self.alias = alias
-        self._next, self._old = f"{alias}.next", f"{alias}.old"
+        self._next, self._old = alias + _NEXT, alias + _OLD
 
     def generate(self, version: str, settings: Mapping[str, Any], key: str) -> None:
         """Makes the key anew; whatever had its alias is no key any more.
