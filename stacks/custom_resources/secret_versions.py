@@ -42,8 +42,6 @@ class SecretVersions:
         secret: Name or ARN of the secret.
     """
 
-    conflict: type[Exception] = LabelsMoved
-
     def __init__(self, client: Any, secret: str) -> None:
         self._client = client
         self.secret = secret
@@ -54,7 +52,7 @@ class SecretVersions:
         Returns:
             Where they are.
         """
-        answer = self._ask("describe", "describe_secret")
+        answer = self._ask("describe_secret")
         versions = {
             label: version for version, labels in answer.get("VersionIdsToStages", {}).items() for label in labels
         }
@@ -75,7 +73,7 @@ class SecretVersions:
         """
         pending = self.labels().pending
         if pending not in (None, token):
-            raise self.conflict(
+            raise LabelsMoved(
                 f"{self.secret} has version {pending} staged: a rotation has not ended. Go on with it, or give it up "
                 "(strandline rotate --abandon)."
             )
@@ -90,7 +88,7 @@ class SecretVersions:
             value: The value.
             token: Id of the version.
         """
-        self._ask("stage", "put_secret_value", ClientRequestToken=token, SecretString=value, VersionStages=[PENDING])
+        self._ask("put_secret_value", ClientRequestToken=token, SecretString=value, VersionStages=[PENDING])
 
     def promote(self, version: str) -> Labels:
         """Makes the staged version the current one; the current one becomes AWSPREVIOUS.
@@ -110,7 +108,7 @@ class SecretVersions:
         if labels.current == version:
             return labels
         if labels.pending != version:
-            raise self.conflict(f"Version {version} of {self.secret} is not staged: nothing was changed.")
+            raise LabelsMoved(f"Version {version} of {self.secret} is not staged: nothing was changed.")
         # One call moves the label, and Secrets Manager moves AWSPREVIOUS with it.
         self._move(CURRENT, to=version, away_from=labels.current)
         return self.labels()
@@ -129,9 +127,7 @@ class SecretVersions:
     def _move(self, label: str, *, to: str | None, away_from: str | None) -> None:
         places = {"MoveToVersionId": to, "RemoveFromVersionId": away_from}
         given = {name: version for name, version in places.items() if version is not None}
-        self._ask("move a label of", "update_secret_version_stage", VersionStage=label, **given)
+        self._ask("update_secret_version_stage", VersionStage=label, **given)
 
-    def _ask(self, what: str, operation: str, **request: Any) -> Any:
-        """Makes one call; `what` is it in words, for a message."""
-        del what
+    def _ask(self, operation: str, **request: Any) -> Any:
         return getattr(self._client, operation)(SecretId=self.secret, **request)

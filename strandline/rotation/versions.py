@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.custom_resources import secret_versions
-from stacks.custom_resources.secret_versions import CURRENT, Labels
+from stacks.custom_resources.secret_versions import CURRENT, Labels, LabelsMoved
 from strandline.aws_errors import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WORDS = {
+    "describe_secret": "describe",
+    "get_secret_value": "read",
+    "put_secret_value": "stage a value of",
+    "update_secret_version_stage": "move a label of",
+}
 
 
 class RotationConflict(EnvironmentFault):
@@ -21,7 +32,15 @@ class SecretVersions(secret_versions.SecretVersions):
     cannot be reached.
     """
 
-    conflict = RotationConflict
+    def stage(self, value: str, token: str) -> str:
+        """Puts a value beside the current one; raises RotationConflict where another is; see the base class."""
+        with _conflicts():
+            return super().stage(value, token)
+
+    def promote(self, version: str) -> Labels:
+        """Makes the staged version the current one; raises RotationConflict where it is not; see the base class."""
+        with _conflicts():
+            return super().promote(version)
 
     def read(self, version: str) -> str:
         """Reads a version's value.
@@ -35,7 +54,7 @@ class SecretVersions(secret_versions.SecretVersions):
         Raises:
             EnvironmentFault: The value is no text.
         """
-        answer = self._ask("read", "get_secret_value", VersionId=version)
+        answer = self._ask("get_secret_value", VersionId=version)
         if "SecretString" not in answer:
             raise EnvironmentFault(f"Version {version} of {self.secret} is binary: a key is text.")
         return str(answer["SecretString"])
@@ -63,7 +82,15 @@ class SecretVersions(secret_versions.SecretVersions):
         self._move(CURRENT, to=labels.previous, away_from=version)
         return self.labels()
 
-    def _ask(self, what: str, operation: str, **request: Any) -> Any:
+    def _ask(self, operation: str, **request: Any) -> Any:
         absent = f"There is no secret {self.secret}: deploy the environment's secrets first."
-        with told("Secrets Manager", f"Secrets Manager does not {what} {self.secret}", absent=absent):
-            return super()._ask(what, operation, **request)
+        with told("Secrets Manager", f"Secrets Manager does not {_WORDS[operation]} {self.secret}", absent=absent):
+            return super()._ask(operation, **request)
+
+
+@contextmanager
+def _conflicts() -> Iterator[None]:
+    try:
+        yield
+    except LabelsMoved as moved:
+        raise RotationConflict(str(moved)) from None
