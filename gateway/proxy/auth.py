@@ -44,10 +44,10 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     """
     sent = (api_key or "").removeprefix(_BEARER).encode()
     # Every comparison is always made, so that the time of an answer tells nothing of any key.
-    is_master, is_inference_key = _same(sent, _MASTER), any([_same(sent, key) for key in _INFERENCE])
+    is_master, is_next_or_present = _same(sent, _MASTER), [_same(sent, key) for key in _INFERENCE]
     if is_master:
         return UserAPIKeyAuth(key_alias=MASTER_KEY, user_role=LitellmUserRoles.PROXY_ADMIN)
-    if not is_inference_key:
+    if not any(is_next_or_present):
         raise ProxyException(
             message="The gateway does not know this API key.",
             type="invalid_request_error",
