@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent_runtime.errors import InputError
-from strandline.commands.rotate import (
+from strandline.console import stderr, stdout
+from strandline.durations import DurationOption, seconds_of
+from strandline.rotation.options import (
     UnverifiedOption,
     ValueFromOption,
     YesOption,
@@ -19,8 +21,6 @@ from strandline.commands.rotate import (
     open_rotations,
     value_reader,
 )
-from strandline.console import stderr, stdout
-from strandline.durations import DurationOption, seconds_of
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,

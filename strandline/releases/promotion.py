@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from agent_runtime.errors import InputError
 from stacks.releases.lock import PinnedBundle, RecordedChecks, ReleasedAgent, ReleasedGateway, ReleaseLock
 from stacks.releases.project import gateway_facts, project_of_lock, released_project
 from stacks.releases.store import PendingReleases, ReleaseFolder
+from strandline.callers import caller, moment
 from strandline.releases.bucket import PublishedLock, ReleaseBucket, read_object, told_of
 from strandline.releases.candidates import origin_in_lock, origin_in_tree
 from strandline.releases.changes import read_deployed
@@ -333,9 +333,8 @@ class Promotion:
         )
 
     def _stamp(self) -> dict[str, str]:
-        caller = self._destination.client("sts").get_caller_identity()["Arn"]
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {"promoted_from": self._here.name, "promoted_by": caller, "promoted_at": now}
+        who = caller(self._destination)
+        return {"promoted_from": self._here.name, "promoted_by": who, "promoted_at": moment()}
 
 
 def _read(file: str) -> bytes:

@@ -5,9 +5,9 @@ The release bucket keeps every lock that was published, so the entry is found th
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
+from strandline.callers import caller, moment
 from strandline.releases.bucket import ReleaseBucket
 from strandline.releases.lock import save_lock
 
@@ -45,8 +45,8 @@ def restore_entry(target: Target, folder: ReleaseFolder, agent: str, version: Ve
     if entry is None:
         return None
     told = {
-        "promoted_by": target.client("sts").get_caller_identity()["Arn"],
-        "promoted_at": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "promoted_by": caller(target),
+        "promoted_at": moment(),
         "forced": f"rolled back to version {version.number}",
     }
     restored = lock.with_entries({agent: entry.model_copy(update=told)})

@@ -10,6 +10,7 @@ verifiers          asks what a key opens whether it opens it
 uses, consumers    who names a secret, and who used which version
 gateway_tasks      new tasks of the gateway
 steps, revocation  a rotation to its end, as it is told to a person
+options, audit     what a person is asked, and what is kept of it
 """
 
 DATABASE_PASSWORD = "DATABASE_PASSWORD"  # noqa: S105 - a name

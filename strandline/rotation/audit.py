@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING
+
+from strandline.callers import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from strandline.targets import Target
-
-
-def caller(target: Target) -> str:
-    """Who AWS says that we are.
-
-    Args:
-        target: The environment.
-
-    Returns:
-        The ARN of whoever signs our calls; "unknown" where AWS does not tell.
-    """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return str(target.client("sts").get_caller_identity()["Arn"])
-    except (ClientError, BotoCoreError):
-        return "unknown"
 
 
 def record(folder: Path, environment: str, who: str, step: str, versions: Mapping[str, str]) -> None:
@@ -42,7 +24,7 @@ def record(folder: Path, environment: str, who: str, step: str, versions: Mappin
     """
     folder.mkdir(parents=True, exist_ok=True)
     line = {
-        "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        "time": moment(),
         "environment": environment,
         "who": who,
         "step": step,
