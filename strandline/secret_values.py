@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
+from strandline.asking import is_somebody_there
 from strandline.aws_errors import told
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def read_value(question: str) -> str:
     Returns:
         What was given, as it was given.
     """
-    if sys.stdin.isatty():
+    if is_somebody_there():
         import getpass
 
         return getpass.getpass(f"{question} (not shown): ")

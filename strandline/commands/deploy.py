@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.asking import ask
 from strandline.cdk_cli import run_cdk
 from strandline.console import stderr
 from strandline.local_cloud import LocalCloud, default_home
@@ -230,14 +230,3 @@ class Deployment:
 
 # The person was asked about the difference already, or does not want to be.
 _APPROVED = ("--require-approval", "never")
-
-
-def ask(question: str) -> bool:
-    """Asks a person.
-
-    Raises:
-        InputError: There is nobody to ask.
-    """
-    if not os.isatty(0):
-        raise InputError("There is no terminal to ask on: say --yes to deploy without being asked.")
-    return typer.confirm(question)

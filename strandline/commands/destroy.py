@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import InputError
+from strandline.asking import require_name
 from strandline.console import stderr, stdout
 from strandline.targets import ENVIRONMENTS, EnvironmentOption, EnvironmentsOption, JsonOption, open_target
 
@@ -38,7 +37,7 @@ def destroy(
         _show(plan, env)
     if plan_only or not plan.steps:
         return
-    _require_name(env, confirm)
+    require_name(env, confirm, "take it away")
     gone = destroy_environment(target, plan, lambda told: stderr.print(told, markup=False, highlight=False))
     stderr.print(f"{env} is gone, {len(gone)} execution roles with it.", highlight=False)
 
@@ -55,14 +54,3 @@ def _show(plan: Plan, env: str) -> None:
         stdout.print(f"   {becomes}: {kind} {shown}", markup=False, highlight=False)
     for note in plan.notes:
         stdout.print(f"   {note}", markup=False, highlight=False)
-
-
-def _require_name(env: str, confirm: str | None) -> None:
-    if confirm is None:
-        if not os.isatty(0):
-            raise InputError(
-                f"There is no terminal to ask on: say --confirm {env} to take it away without being asked."
-            )
-        confirm = typer.prompt(f"Type {env} to take it away", default="", show_default=False)
-    if confirm != env:
-        raise InputError(f"{confirm!r} is not {env!r}: nothing was taken away.")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_runtime.errors import InputError
-from strandline.commands.deploy import Deployment, ask
+from strandline.asking import ask
+from strandline.commands.deploy import Deployment
 from strandline.console import stderr, stdout
 from strandline.local_cloud import default_home
 from strandline.targets import (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.asking import confirm
 from strandline.console import stderr
 from strandline.durations import DurationOption, seconds_of
 from strandline.local_cloud import default_home
@@ -16,7 +17,6 @@ from strandline.rotation.options import (
     ValueFromOption,
     YesOption,
     check_verifiable,
-    confirm,
     open_rotations,
     value_reader,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.asking import confirm
 from strandline.console import stderr, stdout
 from strandline.durations import DurationOption, seconds_of
 from strandline.rotation.options import (
@@ -17,7 +18,6 @@ from strandline.rotation.options import (
     ValueFromOption,
     YesOption,
     check_verifiable,
-    confirm,
     open_rotations,
     value_reader,
 )

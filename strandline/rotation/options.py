@@ -1,14 +1,14 @@
-"""What `strandline rotate` and `strandline secrets revoke` ask alike: options, values, and a yes."""
+"""What `strandline rotate` and `strandline secrets revoke` ask alike: options and values."""
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_runtime.errors import InputError
+from strandline.asking import is_somebody_there
 from strandline.local_cloud import default_home
 
 if TYPE_CHECKING:
@@ -56,12 +56,6 @@ def check_verifiable(rotations: list[Rotation], unverified: bool) -> None:
         )
 
 
-def confirm(yes: bool, question: str) -> None:
-    """Asks, unless the answer was given; without anybody to ask, that is a no."""
-    if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
-        raise InputError("Nothing was changed: answer yes at the prompt, or give --yes where nobody can answer.")
-
-
 def value_reader(value_from: str | None, names: list[str]) -> Callable[[str], str]:
     """Finds out where new values come from; reads standard input at once, and a prompt when a value is needed.
 
@@ -80,7 +74,7 @@ def value_reader(value_from: str | None, names: list[str]) -> Callable[[str], st
     if value_from is None:
 
         def ask(name: str) -> str:
-            if not sys.stdin.isatty():
+            if not is_somebody_there():
                 raise InputError("Give the new value at a prompt, or pipe it in with --value-from -.")
             return read_value(f"New value of {name}")
 
