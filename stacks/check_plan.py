@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import InputError
-from stacks.custom_resources.json_schema import NOT_HELD
+from stacks.custom_resources.json_schema import NOT_HELD, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agent_runtime.blueprint import Blueprint
     from agent_runtime.blueprint_blocks import Check
     from agent_runtime.loader import LoadedBlueprint
@@ -66,15 +64,8 @@ def _check(agent: LoadedBlueprint, index: int, check: Check) -> dict[str, Any]:
 
 
 def _refuse_unheld(agent: LoadedBlueprint, index: int, name: str, schema: Any) -> None:
-    unheld = sorted(NOT_HELD & set(_keywords(schema)))
+    unheld = sorted(NOT_HELD.intersection(name for part in parts_of(schema) for name in part))
     if unheld:
         path = ("checks", index, "output_schema")
         message = f"the checks do not hold answers to {', '.join(unheld)}, which {name} uses"
         raise InputError(agent.document.problem(path, message, "write the schema without it"))
-
-
-def _keywords(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        yield from schema
-    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _keywords(below)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stacks.custom_resources import endpoint_names
+
 if TYPE_CHECKING:
     from stacks.environments import Environment
 
@@ -27,13 +29,8 @@ GATEWAY_PUBLIC_ADMIN_PORT = 8443
 """The same of the load balancer that callers outside reach."""
 KEY_MAKER_OUTPUT = "KeyMaker"
 """Output of the gateway's stack: name of the function that mints the agents' keys."""
-LIVE = "live"
-"""The endpoint that callers use; DEFAULT would follow every new version at once."""
-
-CANDIDATE = "candidate"
-"""The endpoint of the newest version, which the checks ask and no caller."""
-PREVIOUS = "previous"
-"""The endpoint that holds what was behind `live` before, so that AgentCore keeps that version for a rollback."""
+LIVE, CANDIDATE, PREVIOUS = endpoint_names.LIVE, endpoint_names.CANDIDATE, endpoint_names.PREVIOUS
+"""The endpoints of an agent's runtime."""
 CHECKS_STACK = "Checks"
 """Id of the stack with what runs checks while agents are deployed."""
 GATE_TYPE = "Custom::StrandlineChecks"

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .check_run import CheckRun, Endpoint, Judge, Report
+from .endpoint_names import LIVE, PREVIOUS
 from .events import Change, ChangeFailed, Made, answer
 from .judging import judge_by
 from .records import encode_record, gate_id, is_of_release, record_key, release_of
 
-LIVE, PREVIOUS = "live", "previous"
 # Left of Lambda's time for the record and the answer, and for the answers that are on their way.
 _LAST_SECONDS = 60.0
 _LONGEST_INVOCATION_SECONDS = 900
@@ -116,15 +116,15 @@ class Gate:
 
     def _keep(self, asked: Mapping[str, Any], report: Report) -> str:
         told = {
+            **report.as_dict(),
             "agent": asked["Agent"],
             "environment": asked["Environment"],
             "bundle": asked["Bundle"],
             "code": asked["Code"],
             "version": asked["Version"],
             "at": self._now().isoformat(timespec="seconds"),
-            **report.as_dict(),
         }
-        content, digest = encode_record({**told, "bundle": asked["Bundle"]})
+        content, digest = encode_record(told)
         self._store.put_object(
             Bucket=self._bucket,
             Key=record_key(asked["Agent"], digest),

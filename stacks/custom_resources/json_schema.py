@@ -131,7 +131,7 @@ def _resolved(reference: str, root: Mapping[str, Any]) -> Any:
     """A reference into the schema, by JSON Pointer (RFC 6901) or by `$anchor`."""
     pointer = reference.removeprefix("#")
     if pointer and not pointer.startswith("/"):
-        return next(part for part in _parts(root) if part.get("$anchor") == pointer)
+        return next(part for part in parts_of(root) if part.get("$anchor") == pointer)
     found: Any = root
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
@@ -139,11 +139,12 @@ def _resolved(reference: str, root: Mapping[str, Any]) -> Any:
     return found
 
 
-def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+def parts_of(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Walks through every object of a schema, itself first."""
     if isinstance(schema, Mapping):
         yield schema
     for below in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
-        yield from _parts(below)
+        yield from parts_of(below)
 
 
 def _same(one: Any, other: Any) -> bool:

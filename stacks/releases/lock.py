@@ -28,6 +28,7 @@ from agent_runtime.errors import InputError, Problem
 from agent_runtime.strict import Fault, Rules, StrictModel
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
+from stacks.names import GATEWAY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,7 @@ def _check_digests(lock: ReleaseLock) -> Iterator[Fault]:
     for agent, entry in lock.agents.items():
         if entry.digest != lock.digest_of(agent, entry):
             yield Fault(f"is not what was promoted of {agent}: its digest differs", _MEND, ("agents", agent, "digest"))
-    if lock.gateway and lock.gateway.digest != lock.digest_of("gateway", lock.gateway):
+    if lock.gateway and lock.gateway.digest != lock.digest_of(GATEWAY, lock.gateway):
         yield Fault("is not what was promoted of the gateway: its digest differs", _MEND, ("gateway", "digest"))
 
 
@@ -125,7 +126,7 @@ class ReleaseLock(StrictModel):
             The new lock, with the digests of what came in.
         """
         merged = {**self.agents, **{name: self._sealed(name, entry) for name, entry in agents.items()}}
-        through = self._sealed("gateway", gateway) if gateway else self.gateway
+        through = self._sealed(GATEWAY, gateway) if gateway else self.gateway
         return self.model_copy(update={"agents": dict(sorted(merged.items())), "gateway": through})
 
     def _sealed(self, name: str, entry: EntryT) -> EntryT:
