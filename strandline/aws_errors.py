@@ -10,6 +10,8 @@ from agent_runtime.errors import EnvironmentFault, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.exceptions import ClientError
+
 _NOT_FOUND = "ResourceNotFoundException"
 
 
@@ -30,14 +32,21 @@ def told(service: str, refusal: str, *, hint: str = "", absent: str | None = Non
         InputError: The thing is not there.
         EnvironmentFault: The service refuses, or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"].get("Code", "unknown")
+        code = code_of(error)
         if absent is not None and code == _NOT_FOUND:
             raise InputError(absent) from None
         raise EnvironmentFault(f"{refusal} ({code}){hint}.") from None
-    except BotoCoreError as error:
+    except (ConnectionError, HTTPClientError) as error:
         raise EnvironmentFault(f"{service} cannot be reached ({type(error).__name__}).") from None
+    except BotoCoreError as error:  # no credentials, no such profile: nothing was sent
+        raise EnvironmentFault(f"{refusal} ({type(error).__name__}){hint}.") from None
+
+
+def code_of(error: ClientError) -> str:
+    """Gives the code of what AWS refused, such as `AccessDenied`."""
+    return str(error.response["Error"].get("Code", "unknown"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.errors import EnvironmentFault
 from stacks.names import CHECKS_STACK, RECORDS_OUTPUT
 from strandline.checks.results import checks_outputs
-from strandline.drift import physical_ids
+from strandline.deployed_stacks import stack_resources
 from strandline.execution_roles import remove_all_roles
 from strandline.releases.changes import read_deployed
 
@@ -80,7 +80,8 @@ def plan_destruction(target: Target) -> Plan:
     steps = tuple(step for step in (first, *((stack,) for stack in last if stack in stacks)) if step)
     kept, kinds = [], set()
     for stack, template in stacks.items():
-        resources, ids = template["Resources"], physical_ids(target, stack)
+        resources = template["Resources"]
+        ids = {one.logical_id: one.physical_id for one in stack_resources(target, stack)}
         kinds |= {one["Type"] for one in resources.values()}
         kept += [
             Kept(one["Type"], ids.get(name, name), _KEPT[one["DeletionPolicy"]])

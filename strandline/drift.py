@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
-from stacks.names import GATE_TYPE, LIVE
+from strandline.deployed_stacks import stack_resources
 from strandline.endpoints import Endpoints
+from strandline.gateway_service import find_gateway
 from strandline.invocation import find_runtime
 from strandline.releases.changes import read_assembly, read_deployed
+from strandline.releases.running import release_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from strandline.releases.changes import Template, Templates
+    from strandline.releases.running import DeployedRelease
     from strandline.targets import Target
 
 
@@ -35,12 +38,6 @@ class Drift:
     message: str
 
 
-def physical_ids(target: Target, stack: str) -> dict[str, str]:
-    """Gives the physical id of each resource of a stack, by its logical id."""
-    found = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-    return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in found}
-
-
 def find_drift(target: Target, assembly: Path) -> list[Drift]:
     """Compares an environment with its templates, and these with an assembly.
 
@@ -54,10 +51,10 @@ def find_drift(target: Target, assembly: Path) -> list[Drift]:
     deployed = read_deployed(target)
     found = [*_of_templates(deployed, read_assembly(assembly), target.environment.name)]
     for stack, template in sorted(deployed.items()):
-        ids = physical_ids(target, stack)
+        ids = {one.logical_id: one.physical_id for one in stack_resources(target, stack)}
         found += _of_roles(target, ids, stack, template)
-        if any(one["Type"] == GATE_TYPE for one in template["Resources"].values()):
-            found += _of_live(target, template)
+        if release := release_of(template):
+            found += _of_live(target, release)
         found += _of_services(target, ids, stack, template)
     return found
 
@@ -78,24 +75,21 @@ def _of_templates(deployed: Templates, wanted: Templates, environment: str) -> I
             yield Drift("template", stack, f"differs from what is here in {shown}: {deploy}")
 
 
-def _of_live(target: Target, template: Template) -> Iterator[Drift]:
-    (gate,) = (one["Properties"] for one in template["Resources"].values() if one["Type"] == GATE_TYPE)
-    agent, name = gate["Agent"], target.environment.name
+def _of_live(target: Target, release: DeployedRelease) -> Iterator[Drift]:
+    agent, name = release.agent, target.environment.name
     try:
-        endpoints = Endpoints(target, find_runtime(target, agent))
-        number = endpoints.versions_behind().get(LIVE)
-        live = endpoints.version(number) if number else None
+        live = Endpoints(target, find_runtime(target, agent)).live()
     except InputError as gone:
         yield Drift("live", agent, str(gone))
         return
     if live is None:
         yield Drift("live", agent, f"has no endpoint live: strandline deploy --env {name}")
-    elif live.bundle != gate["Bundle"] or live.code != gate["Code"]:
+    elif (live.bundle, live.code) != (release.bundle, release.code):
         yield Drift(
             "live",
             agent,
-            f"leads to version {number} (bundle {str(live.bundle)[:12]}), and what was deployed last is bundle "
-            f"{gate['Bundle'][:12]}: somebody rolled it back or moved it; deploy what it shall be",
+            f"leads to version {live.number} (bundle {str(live.bundle)[:12]}), and what was deployed last is bundle "
+            f"{release.bundle[:12]}: somebody rolled it back or moved it; deploy what it shall be",
         )
 
 
@@ -128,17 +122,13 @@ def _of_roles(target: Target, ids: Mapping[str, str], stack: str, template: Temp
 
 
 def _of_services(target: Target, ids: Mapping[str, str], stack: str, template: Template) -> Iterator[Drift]:
-    kinds = {one["Type"] for one in template["Resources"].values()}
-    if "AWS::ECS::Service" not in kinds:
+    found = find_gateway(target) if stack == target.stack_name("Gateway") else None
+    if found is None:
         return
-    by_kind = {template["Resources"][name]["Type"]: ids[name] for name in template["Resources"] if name in ids}
-    services = target.client("ecs").describe_services(
-        cluster=by_kind["AWS::ECS::Cluster"], services=[by_kind["AWS::ECS::Service"]]
-    )["services"]
-    if not services:
+    service = found.describe(target.client("ecs"))
+    if not service:
         yield Drift("gateway", stack, "has no service any more: restore it, or destroy the stack and deploy again")
         return
-    (service,) = services
     defined = _definition_of(template, ids)
     if defined and service["taskDefinition"] != defined:
         yield Drift(

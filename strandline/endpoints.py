@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.names import LIVE
+from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from strandline.invocation import Runtime
     from strandline.targets import Target
 
-_BUNDLE = re.compile(r"/(?P<sha256>[0-9a-f]{64})\.json$")
-_CODE = re.compile(r"(?P<sha256>[0-9a-f]{64})\.zip$")
+_HASH = re.compile(r"(?P<sha256>[0-9a-f]{64})\.(?:json|zip)$")
 _POLL_SECONDS = 0.2
 _LONGEST_SECONDS = 120.0
 
@@ -28,19 +28,33 @@ class Version:
 
     Attributes:
         number: Its number.
-        bundle: Hash of its bundle.
-        code: Hash of its code artefact.
+        bundle_uri: Where its bundle is; empty where it has none.
+        code_bucket: Bucket of its code artefact; empty where it runs a container.
+        code_key: Key of the same.
+        python: AgentCore's name of its Python.
         created_at: When it was made, ISO 8601.
         status: AgentCore's status.
         role_arn: ARN of its execution role.
     """
 
     number: str
-    bundle: str | None
-    code: str | None
+    bundle_uri: str
+    code_bucket: str
+    code_key: str
+    python: str
     created_at: str
     status: str
     role_arn: str
+
+    @property
+    def bundle(self) -> str | None:
+        """SHA-256 of its bundle, by the bundle's name."""
+        return _hash_in(self.bundle_uri)
+
+    @property
+    def code(self) -> str | None:
+        """SHA-256 of its code artefact, by the artefact's name."""
+        return _hash_in(self.code_key)
 
 
 class Endpoints:
@@ -86,19 +100,27 @@ class Endpoints:
             InputError: AgentCore has no such version any more.
         """
         try:
-            told = self._client.get_agent_runtime(agentRuntimeId=self._runtime.runtime_id, agentRuntimeVersion=number)
+            found = self._client.get_agent_runtime(agentRuntimeId=self._runtime.runtime_id, agentRuntimeVersion=number)
         except self._client.exceptions.ResourceNotFoundException:
             kept = ", ".join(self.versions()) or "none"
             raise InputError(f"There is no version {number}: AgentCore keeps {kept}.") from None
-        variables = told.get("environmentVariables") or {}
+        code = (found.get("agentRuntimeArtifact") or {}).get("codeConfiguration") or {}
+        place = code.get("code", {}).get("s3", {})
         return Version(
             number=number,
-            bundle=_hash(_BUNDLE, variables.get("STRANDLINE_BUNDLE")),
-            code=_hash(_CODE, _code_key(told)),
-            created_at=str(told.get("lastUpdatedAt", "")),
-            status=str(told.get("status", "")),
-            role_arn=told["roleArn"],
+            bundle_uri=(found.get("environmentVariables") or {}).get("STRANDLINE_BUNDLE", ""),
+            code_bucket=place.get("bucket", ""),
+            code_key=place.get("prefix", ""),
+            python=code.get("runtime", ""),
+            created_at=str(found.get("lastUpdatedAt", "")),
+            status=str(found.get("status", "")),
+            role_arn=found["roleArn"],
         )
+
+    def live(self) -> Version | None:
+        """Describes the version that callers get; nothing where there is no endpoint `live`."""
+        number = self.versions_behind().get(LIVE)
+        return self.version(number) if number else None
 
     def move_live(self, number: str) -> None:
         """Moves `live` by one update, and waits until AgentCore says that it is there.
@@ -110,13 +132,8 @@ class Endpoints:
             EnvironmentFault: AgentCore refuses, or does not come to an end.
         """
         endpoint = {"agentRuntimeId": self._runtime.runtime_id, "endpointName": LIVE}
-        try:
+        with told("AgentCore", "AgentCore does not move live"):
             self._client.update_agent_runtime_endpoint(**endpoint, agentRuntimeVersion=number)
-        except self._client.exceptions.ClientError as error:
-            said = error.response["Error"]
-            raise EnvironmentFault(
-                f"AgentCore does not move live ({said.get('Code')}): {said.get('Message')}"
-            ) from None
         deadline = time.monotonic() + _LONGEST_SECONDS
         while time.monotonic() < deadline:
             found = self._client.get_agent_runtime_endpoint(**endpoint)
@@ -128,13 +145,6 @@ class Endpoints:
         raise EnvironmentFault(f"live is not at version {number} after {_LONGEST_SECONDS:.0f} s: look at it again.")
 
 
-def _code_key(told: Mapping[str, Any]) -> str | None:
-    artefact = told.get("agentRuntimeArtifact") or {}
-    location = (artefact.get("codeConfiguration") or {}).get("code", {}).get("s3", {})
-    prefix: str | None = location.get("prefix")
-    return prefix
-
-
-def _hash(pattern: re.Pattern[str], text: str | None) -> str | None:
-    found = pattern.search(text or "")
+def _hash_in(address: str) -> str | None:
+    found = _HASH.search(address)
     return found["sha256"] if found else None

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from agent_runtime.errors import EnvironmentFault, InputError
 from gateway.settings import MASTER_KEY
 from strandline.aws_errors import told
+from strandline.deployed_stacks import stack_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
@@ -201,15 +202,10 @@ def _admin_url(target: Target) -> str:
     )
 
 
-def _outputs(target: Target) -> dict[str, str]:
+def _outputs(target: Target) -> Mapping[str, str]:
     """What the gateway's stack tells of its addresses."""
-    client = target.client("cloudformation")
     name = target.environment.name
-    try:
-        outputs = client.describe_stacks(StackName=target.stack_name("Gateway"))["Stacks"][0].get("Outputs", [])
-    except client.exceptions.ClientError:
-        outputs = []
-    values = {output["OutputKey"]: str(output["OutputValue"]) for output in outputs}
+    values = stack_outputs(target, target.stack_name("Gateway"))
     if "Url" not in values:
         raise InputError(
             f"No gateway is deployed in {name}: see `strandline status --env {name}`, or deploy it with "

@@ -9,8 +9,8 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from strandline.aws_errors import told
 from strandline.gateway_service import find_gateway
+from strandline.s3_objects import read_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def deployed_config(target: Target) -> str:
     from stacks.gateway_bundle import CONFIG
 
     bucket, key, sha256 = _find_bundle(target)
-    content = _fetch(target, bucket, key)
+    content = read_object(target.client("s3"), bucket, key)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise EnvironmentFault(f"s3://{bucket}/{key} is not what its name promises: its bytes have another hash.")
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:
@@ -85,8 +85,3 @@ def _find_bundle(target: Target) -> tuple[str, str, str]:
     if found is None:
         raise EnvironmentFault(f"The tasks of {name}'s gateway name no bundle: another version deployed them.")
     return found[1], found[2], found[3]
-
-
-def _fetch(target: Target, bucket: str, key: str) -> bytes:
-    with told("S3", f"S3 refuses s3://{bucket}/{key}"):
-        return bytes(target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())

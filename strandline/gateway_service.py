@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from strandline.deployed_stacks import ids_by_kind, stack_resources
+
 if TYPE_CHECKING:
     from strandline.targets import Target
 
@@ -42,17 +44,11 @@ def find_gateway(target: Target) -> GatewayService | None:
 
     Returns:
         Where it is; nothing where none is deployed.
-    """
-    from botocore.exceptions import ClientError
 
-    try:
-        resources = target.client("cloudformation").describe_stack_resources(StackName=target.stack_name("Gateway"))
-    except ClientError as error:
-        # "DescribeStackResources", AWS CloudFormation: a stack that does not exist is a ValidationError.
-        if error.response["Error"].get("Code") != "ValidationError":
-            raise
-        return None
-    found = {one["ResourceType"]: one.get("PhysicalResourceId", "") for one in resources["StackResources"]}
+    Raises:
+        EnvironmentFault: CloudFormation refuses, or cannot be reached.
+    """
+    found = ids_by_kind(stack_resources(target, target.stack_name("Gateway")))
     if "AWS::ECS::Service" not in found:
         return None
     return GatewayService(found["AWS::ECS::Cluster"], found["AWS::ECS::Service"])

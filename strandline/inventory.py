@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from strandline.deployed_stacks import list_stacks
 from strandline.gateway_service import find_gateway
 from strandline.secret_inventory import list_secrets
 
@@ -75,7 +76,7 @@ def take_inventory(target: Target) -> Inventory:
     secrets = list_secrets(target)
     now = dt.datetime.now(dt.UTC)
     return Inventory(
-        stacks=_stacks(target),
+        stacks={name: stack.status for name, stack in list_stacks(target).items()},
         agents=list_agents(target),
         gateway=_gateway(target),
         secrets={variable: bool(secret.get("SecretVersionsToStages")) for variable, secret in secrets.items()},
@@ -84,17 +85,6 @@ def take_inventory(target: Target) -> Inventory:
             for variable, secret in secrets.items()
         },
     )
-
-
-def _stacks(target: Target) -> dict[str, str]:
-    pages = target.client("cloudformation").get_paginator("describe_stacks").paginate()
-    prefix = target.stack_name("")
-    return {
-        stack["StackName"]: stack["StackStatus"]
-        for page in pages
-        for stack in page["Stacks"]
-        if stack["StackName"].startswith(prefix)
-    }
 
 
 def list_agents(target: Target) -> list[DeployedAgent]:

@@ -10,14 +10,15 @@ from agent_runtime.errors import EnvironmentFault, InputError, StrandlineError
 from stacks.custom_resources import agent_calls
 from stacks.custom_resources.agent_calls import new_session_id
 from stacks.custom_resources.dialects import DIALECTS
+from strandline.deployed_stacks import stack_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stacks.custom_resources.agent_calls import Answer
     from strandline.targets import Target
 
-__all__ = ["AgentFailureError", "Runtime", "ask", "find_runtime", "new_session_id", "told_of"]
+__all__ = ["AgentFailureError", "Runtime", "ask", "find_runtime", "new_session_id", "runtime_of", "told_of"]
 
 _SHORTEST_SESSION_ID, _LONGEST_SESSION_ID = 33, 256
 
@@ -73,21 +74,22 @@ def find_runtime(target: Target, agent: str) -> Runtime:
 
     Raises:
         InputError: The agent is not deployed there.
+        EnvironmentFault: CloudFormation refuses, or cannot be reached.
     """
-    client = target.client("cloudformation")
-    stack = target.agent_stack_name(agent)
-    try:
-        outputs = client.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    except client.exceptions.ClientError:
-        outputs = []
-    values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
-    if "RuntimeArn" not in values:
+    found = runtime_of(stack_outputs(target, target.agent_stack_name(agent)))
+    if found is None:
         name = target.environment.name
         raise InputError(
             f"The agent {agent!r} is not deployed in {name}: see `strandline status --env {name}`, "
             f"or deploy it with `strandline deploy --env {name}`."
         )
-    return Runtime(values["RuntimeArn"], values.get("Protocol", "HTTP"))
+    return found
+
+
+def runtime_of(outputs: Mapping[str, str]) -> Runtime | None:
+    """Gives the runtime that an agent's stack tells of, by the stack's outputs."""
+    arn = outputs.get("RuntimeArn")
+    return Runtime(arn, outputs.get("Protocol", "HTTP")) if arn else None
 
 
 def ask(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent_runtime.errors import EnvironmentFault, InputError
+from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,15 +173,9 @@ def _open_local(environment: Environment) -> Target:
 
 
 def _check_account(target: Target) -> None:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     mend = f"sign in (`aws sso login`), or set AWS_PROFILE or environments.{target.environment.name}.profile"
-    try:
+    with told("AWS", f"AWS takes no credentials for {target.environment.name}", hint=f": {mend}"):
         account = target.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise EnvironmentFault(
-            f"AWS takes no credentials for {target.environment.name} ({type(error).__name__}): {mend}."
-        ) from None
     if account != target.environment.account:
         raise EnvironmentFault(
             f"The credentials at hand are account {account}'s, and {target.environment.name} is in account "

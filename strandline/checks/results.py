@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 from agent_runtime.errors import EnvironmentFault
 from stacks.custom_resources.records import digest_of, record_folder, record_key
 from stacks.names import CHECKS_STACK, GATE_TYPE, RECORDS_OUTPUT
+from strandline.deployed_stacks import ids_by_kind, stack_outputs, stack_resources
+from strandline.s3_objects import read_object
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from strandline.targets import Target
 
 
@@ -101,13 +105,10 @@ def load_record(target: Target, agent_id: str, digest: str) -> CheckResult:
 
 
 def _load(target: Target, bucket: str, agent_id: str, digest: str) -> CheckResult:
-    key, store = record_key(agent_id, digest), target.client("s3")
+    key = record_key(agent_id, digest)
     where = f"the record of the checks of {agent_id} in {target.environment.name}, s3://{bucket}/{key},"
     mend = f"deploy again and the checks run again: strandline deploy --env {target.environment.name}"
-    try:
-        content = store.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except store.exceptions.ClientError as error:
-        raise EnvironmentFault(f"{where} cannot be read ({error.response['Error']['Code']}); {mend}") from None
+    content = read_object(target.client("s3"), bucket, key, called=where, hint=f"; {mend}")
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise EnvironmentFault(f"{where} was changed: its SHA-256 is {found}; {mend}")
@@ -139,21 +140,11 @@ def records_bucket(target: Target) -> str:
     return name
 
 
-def checks_outputs(target: Target) -> dict[str, str]:
+def checks_outputs(target: Target) -> Mapping[str, str]:
     """Gives what the stack of the checks tells, by the names of its outputs; nothing where it is not deployed."""
-    client = target.client("cloudformation")
-    try:
-        (stack,) = client.describe_stacks(StackName=target.stack_name(CHECKS_STACK))["Stacks"]
-    except client.exceptions.ClientError:
-        return {}
-    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", ())}
+    return stack_outputs(target, target.stack_name(CHECKS_STACK))
 
 
 def _recorded_digest(target: Target, agent_id: str) -> str | None:
-    client = target.client("cloudformation")
-    try:
-        found = client.describe_stack_resources(StackName=target.agent_stack_name(agent_id))["StackResources"]
-    except client.exceptions.ClientError:
-        return None
-    gate = next((one for one in found if one["ResourceType"] == GATE_TYPE), None)
-    return digest_of(gate["PhysicalResourceId"]) if gate and gate.get("PhysicalResourceId") else None
+    gate = ids_by_kind(stack_resources(target, target.agent_stack_name(agent_id))).get(GATE_TYPE)
+    return digest_of(gate) if gate else None

@@ -11,14 +11,18 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.errors import EnvironmentFault, InputError
+from agent_runtime.errors import InputError
 from stacks.names import release_bucket
 from stacks.releases.lock import parse_lock, render_lock
+from strandline.aws_errors import code_of, told
+from strandline.s3_objects import read_object
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from stacks.releases.lock import ReleaseLock
     from stacks.releases.project import PinnedArtefact
-    from strandline.releases.running import RunningAgent
+    from strandline.endpoints import Version
     from strandline.targets import Target
 
 _ABSENT = {"NoSuchBucket", "NoSuchKey", "404", "NotFound"}
@@ -114,7 +118,7 @@ class ReleaseBucket:
             raise InputError(_differs(f"s3://{self.name}/{artefact.key}", artefact.sha256, found))
         return True
 
-    def copy(self, source: Target, running: RunningAgent, artefact: PinnedArtefact) -> bool:
+    def copy(self, source: Target, running: Version, artefact: PinnedArtefact) -> bool:
         """Brings an artefact from where another environment runs it, after making sure of its bytes.
 
         Args:
@@ -131,8 +135,8 @@ class ReleaseBucket:
         """
         if self.holds(artefact):
             return False
-        place = f"s3://{running.bucket}/{running.key}"
-        content = read_object(source.client("s3"), running.bucket, running.key)
+        place = f"s3://{running.code_bucket}/{running.code_key}"
+        content = read_object(source.client("s3"), running.code_bucket, running.code_key)
         found = hashlib.sha256(content)
         if found.hexdigest() != artefact.sha256:
             raise InputError(_differs(place, artefact.sha256, found.hexdigest()))
@@ -156,32 +160,20 @@ class ReleaseBucket:
         return hashlib.sha256(answer["Body"].read()).hexdigest() if answer else ""
 
     def _put(self, key: str, content: bytes, condition: dict[str, str]) -> bool:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            self._client.put_object(Bucket=self.name, Key=key, Body=content, **condition)
-        except ClientError as error:
-            if error.response["Error"].get("Code") in _TAKEN:
-                return False
-            raise self._fault(error) from None
-        except BotoCoreError as error:
-            raise self._fault(error) from None
-        return True
+        return self._call("put_object", _TAKEN, Key=key, Body=content, **condition) is not None
 
     def _ask(self, call: str, **arguments: str) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
+        return self._call(call, _ABSENT, **arguments)
 
-        try:
-            return getattr(self._client, call)(Bucket=self.name, **arguments)
-        except ClientError as error:
-            if error.response["Error"].get("Code") in _ABSENT:
+    def _call(self, call: str, expected: Set[str], **arguments: Any) -> Any:
+        """What S3 answers; nothing where it refuses with a code that is an answer too."""
+        with told("S3", f"S3 refuses the release bucket {self.name}"):
+            try:
+                return getattr(self._client, call)(Bucket=self.name, **arguments)
+            except self._client.exceptions.ClientError as error:
+                if code_of(error) not in expected:
+                    raise
                 return None
-            raise self._fault(error) from None
-        except BotoCoreError as error:
-            raise self._fault(error) from None
-
-    def _fault(self, error: Exception) -> EnvironmentFault:
-        return EnvironmentFault(f"S3 refuses the release bucket {self.name} ({type(error).__name__}): {error}")
 
 
 def told_of(lock: ReleaseLock) -> str:
@@ -189,29 +181,6 @@ def told_of(lock: ReleaseLock) -> str:
     entries = [*lock.agents.values(), *([lock.gateway] if lock.gateway else [])]
     last = max(entries, key=lambda entry: entry.promoted_at, default=None)
     return f", by {last.promoted_by} at {last.promoted_at}" if last else ""
-
-
-def read_object(client: Any, bucket: str, key: str) -> bytes:
-    """Reads an object.
-
-    Args:
-        client: boto3's client of S3 in the account that may read it.
-        bucket: The bucket.
-        key: The key.
-
-    Returns:
-        Its bytes.
-
-    Raises:
-        EnvironmentFault: S3 refuses, or there is no such object.
-    """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise EnvironmentFault(f"s3://{bucket}/{key} cannot be read ({type(error).__name__}): {error}") from None
-    return content
 
 
 def _differs(place: str, expected: str, found: str) -> str:

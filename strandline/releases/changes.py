@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent_runtime.errors import EnvironmentFault
+from strandline.aws_errors import told
+from strandline.deployed_stacks import list_stacks
 from strandline.releases.running import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -76,21 +77,14 @@ def read_deployed(target: Target, names: Iterable[str] | None = None) -> dict[st
     Raises:
         EnvironmentFault: CloudFormation refuses, or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    there = list_stacks(target)
+    wanted = sorted(there) if names is None else sorted(there.keys() & set(names))
     client = target.client("cloudformation")
-    try:
-        pages = client.get_paginator("describe_stacks").paginate()
-        there = [stack["StackName"] for page in pages for stack in page["Stacks"]]
-        wanted = [name for name in there if name.startswith(target.stack_name(""))]
-        if names is not None:
-            wanted = sorted(set(wanted).intersection(names))
-        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            return dict(zip(wanted, pool.map(lambda name: _template(client, name), wanted), strict=True))
-    except (BotoCoreError, ClientError) as error:
-        raise EnvironmentFault(
-            f"CloudFormation does not tell what {target.environment.name} has ({type(error).__name__}): {error}"
-        ) from None
+    with (
+        told("CloudFormation", f"CloudFormation does not tell what {target.environment.name} has"),
+        ThreadPoolExecutor(CALLS_AT_ONCE) as pool,
+    ):
+        return dict(zip(wanted, pool.map(lambda name: _template(client, name), wanted), strict=True))
 
 
 def find_changes(before: Templates, after: Templates) -> list[ResourceChange]:

@@ -6,50 +6,29 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import InputError
 from stacks.releases.lock import PinnedBundle, RecordedChecks, ReleasedAgent, ReleasedGateway, ReleaseLock
 from stacks.releases.project import gateway_facts, project_of_lock, released_project
 from stacks.releases.store import PendingReleases, ReleaseFolder
 from strandline.callers import caller, moment
-from strandline.releases.bucket import PublishedLock, ReleaseBucket, read_object, told_of
+from strandline.releases.bucket import PublishedLock, ReleaseBucket, told_of
 from strandline.releases.candidates import origin_in_lock, origin_in_tree
 from strandline.releases.changes import read_deployed
-from strandline.releases.running import RunningAgent, read_running, require_deployed
+from strandline.releases.running import read_running, release_of, require_deployed
+from strandline.s3_objects import read_object
 
 if TYPE_CHECKING:
     from stacks.environments import Environment
     from stacks.project import Project
+    from strandline.checks.results import CheckResult
+    from strandline.endpoints import Version
     from strandline.releases.candidates import Origin
     from strandline.targets import Target
 
 
-class CheckedRelease(Protocol):
-    """What is known of the checks of a release."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether they passed."""
-        ...
-
-    @property
-    def at(self) -> str:
-        """When they ran."""
-        ...
-
-    @property
-    def cases(self) -> Sequence[Any]:
-        """The cases."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the record."""
-        ...
-
-
-ReadChecks = Callable[["Target", str, str], CheckedRelease | None]
+ReadChecks = Callable[["Target", str, str], "CheckResult | None"]
 """Environment, agent, SHA-256 of its bundle to what its checks said; nothing where they never ran on that bundle."""
 
 
@@ -86,7 +65,7 @@ class Prepared:
     before: ReleaseLock
     published: PublishedLock
     folder: PendingReleases
-    running: Mapping[str, RunningAgent]
+    running: Mapping[str, Version]
     origins: Mapping[str, Origin]
     forced: Sequence[str] = field(default=())
 
@@ -224,19 +203,20 @@ class Promotion:
             )
         return origins
 
-    def _proven(self, origins: Iterable[Origin]) -> dict[str, RunningAgent]:
+    def _proven(self, origins: Iterable[Origin]) -> dict[str, Version]:
         """What the source runs, after making sure that it is what the source says: hashes, bytes and drift."""
         names = [origin.agent for origin in origins]
         running = read_running(self._source, names)
         templates = read_deployed(self._source, [self._source.agent_stack_name(name) for name in names])
         for origin in origins:
             template = templates.get(self._source.agent_stack_name(origin.agent))
-            if origin.agent not in running or template is None:
+            release = release_of(template) if template else None
+            if origin.agent not in running or release is None:
                 raise InputError(
                     f"{origin.agent} is not deployed in {self._here.name}: `strandline deploy --env {self._here.name}`."
                 )
             found = running[origin.agent]
-            require_deployed(self._source, origin.agent, found, template)
+            require_deployed(self._source, found, release)
             self._require_release(origin, found)
         return running
 
@@ -259,10 +239,10 @@ class Promotion:
     def _said(self) -> str:
         return str(self._folder.lock_file(self._here.name)) if self._here.is_locked else "the working tree"
 
-    def _require_release(self, origin: Origin, found: RunningAgent) -> None:
+    def _require_release(self, origin: Origin, found: Version) -> None:
         for part, expected, runs in (
             ("bundle", origin.bundle, found.bundle),
-            ("code artefact", origin.artefact or found.artefact, found.artefact),
+            ("code artefact", origin.artefact or found.code, found.code),
         ):
             if expected != runs:
                 raise InputError(
@@ -297,7 +277,7 @@ class Promotion:
         return checks if result else None
 
     def _entry(
-        self, origin: Origin, running: RunningAgent, checks: RecordedChecks | None, stamp: Mapping[str, str]
+        self, origin: Origin, running: Version, checks: RecordedChecks | None, stamp: Mapping[str, str]
     ) -> ReleasedAgent:
         pinned = origin.onward[self._there.name]
         onward: dict[Any, PinnedBundle] = {
@@ -306,7 +286,7 @@ class Promotion:
         return ReleasedAgent.model_validate(
             {
                 "version": origin.version,
-                "artefact": running.artefact,
+                "artefact": running.code,
                 "runtime": running.python,
                 "bundle": pinned.bundle,
                 "variables": pinned.variables,

@@ -182,13 +182,13 @@ class PromotionSession:
         running = read_running(self._destination, moved)
         for agent in moved:
             entry, found = lock.agents[agent], running.get(agent)
-            if found is None or (found.artefact, found.bundle) != (entry.artefact, entry.bundle):
+            if found is None or (found.code, found.bundle) != (entry.artefact, entry.bundle):
                 raise ReadBackError(
                     f"{agent} in {name} answers with {found.bundle if found else 'nothing'}, and "
                     f"{self._folder.lock_file(name)} says {entry.bundle}. After a rollback CloudFormation finds "
                     f"nothing to change: `strandline rollback {agent} --env {name} --to VERSION` moves `live` there."
                 )
-            yield f"{agent}: {name} answers with version {found.version}: bundle {found.bundle}, code {found.artefact}"
+            yield f"{agent}: {name} answers with version {found.number}: bundle {found.bundle}, code {found.code}"
 
 
 def _blueprint(prepared: Prepared, sha256: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.custom_resources.key_rotation import GRACE, GRACE_SECONDS
 from stacks.names import KEY_MAKER_OUTPUT
 from strandline.aws_errors import told
+from strandline.deployed_stacks import stack_outputs
 from strandline.rotation.rotate import Rotation
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ class AgentKey(Rotation):
 
     def _function(self) -> str:
         stack = self._target.stack_name("Gateway")
-        answer = self._target.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-        for output in answer.get("Outputs", ()):
-            if output["OutputKey"] == KEY_MAKER_OUTPUT:
-                return str(output["OutputValue"])
-        raise EnvironmentFault(f"The stack {stack} tells of nothing that mints keys: deploy it again.")
+        function = stack_outputs(self._target, stack).get(KEY_MAKER_OUTPUT)
+        if function is None:
+            raise EnvironmentFault(f"The stack {stack} tells of nothing that mints keys: deploy it again.")
+        return function

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from strandline.aws_errors import told
+from strandline.deployed_stacks import ids_by_kind, stack_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,16 +70,8 @@ def rotate_database_password(target: Target, progress: Progress, *, sleep: Calla
 
 
 def _find(target: Target) -> tuple[str, str]:
-    from botocore.exceptions import ClientError
-
     stack = target.stack_name("Data")
-    try:
-        resources = target.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-    except ClientError as error:
-        if error.response["Error"].get("Code") != "ValidationError":
-            raise
-        resources = []
-    found = {one["ResourceType"]: one.get("PhysicalResourceId", "") for one in resources}
+    found = ids_by_kind(stack_resources(target, stack))
     for kind in _KINDS:
         if kind in found:
             return kind, found[kind]

@@ -27,8 +27,8 @@ class Target:
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
         for stub in self.stubs.values():
             stub.activate()
-        answer = {"StackResources": [resource(*one) for one in resources]}
-        self.stubs["cloudformation"].add_response("describe_stack_resources", answer, {"StackName": "Staging-Data"})
+        answer = {"StackResourceSummaries": [resource(*one) for one in resources]}
+        self.stubs["cloudformation"].add_response("list_stack_resources", answer, {"StackName": "Staging-Data"})
 
     def client(self, name):
         return self.clients[name]
@@ -53,7 +53,7 @@ def resource(kind, name):
         "LogicalResourceId": "x",
         "ResourceType": kind,
         "PhysicalResourceId": name,
-        "Timestamp": 0,
+        "LastUpdatedTimestamp": 0,
         "ResourceStatus": "CREATE_COMPLETE",
     }
 

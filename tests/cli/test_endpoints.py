@@ -71,7 +71,7 @@ def test_what_agentcore_says_of_its_failure_is_told(control):
 def test_a_refusal_is_told(control):
     control.add_client_error("update_agent_runtime_endpoint", "ConflictException", "being updated")
 
-    with pytest.raises(EnvironmentFault, match=r"does not move live \(ConflictException\): being updated"):
+    with pytest.raises(EnvironmentFault, match=r"does not move live \(ConflictException\)\.$"):
         endpoints(control).move_live("4")
 
 

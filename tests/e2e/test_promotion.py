@@ -41,8 +41,8 @@ def _done(done):
 
 def test_the_same_code_answers_everywhere_and_was_built_once(rehearsal):
     runs = {name: rehearsal.running(name) for name in ("simulation", "staging", "production")}
-    assert runs["simulation"].version == "2"
-    assert len({one.artefact for one in runs.values()}) == 1
+    assert runs["simulation"].number == "2"
+    assert len({one.code for one in runs.values()}) == 1
     assert runs["simulation"].bundle == runs["staging"].bundle
     # Production's overlay makes a bundle of its own, of the same release.
     assert runs["production"].bundle != runs["staging"].bundle
@@ -60,7 +60,7 @@ def test_the_lock_says_what_was_promoted_from_where_and_how_its_checks_went(rehe
     assert staging.checks.passed
     assert staging.checks.cases == 2  # the blueprint's own, and that a session starts
     assert staging.checks.digest != production.checks.digest
-    assert staging.artefact == production.artefact == rehearsal.running("production").artefact
+    assert staging.artefact == production.artefact == rehearsal.running("production").code
     assert staging.onward["production"].bundle == production.bundle
     assert staging.promoted_by == "arn:aws:iam::222222222222:root"
     for environment in ("staging", "production"):
@@ -82,7 +82,7 @@ def test_a_promotion_without_a_change_changes_nothing(rehearsal):
     done = rehearsal.run("promote", "--all", "--from", "staging", "--to", "production", "--yes", "--json")
     assert (done.returncode, json.loads(done.stdout)["changes"]) == (0, False), done.stderr
     assert json.loads(done.stdout)["resources"] == []
-    assert rehearsal.running("production").version == "1"
+    assert rehearsal.running("production").number == "1"
 
 
 def test_a_clean_checkout_deploys_the_same_production(rehearsal, tmp_path):
@@ -95,7 +95,7 @@ def test_a_clean_checkout_deploys_the_same_production(rehearsal, tmp_path):
     log = (rehearsal.project.home / "logs" / "cdk-deploy-production.log").read_text()
     assert "(no changes)" in log
     assert ": deployed" not in done.stderr
-    assert rehearsal.running("production").version == "1"
+    assert rehearsal.running("production").number == "1"
 
 
 @pytest.fixture
@@ -116,13 +116,15 @@ def s3(rehearsal):
 
 def test_one_byte_of_the_artefact_is_refused(rehearsal, s3):
     running = rehearsal.running("simulation")
-    artefact = PinnedArtefact(running.artefact, running.python)
-    s3("simulation", running.bucket, running.key)
+    artefact = PinnedArtefact(running.code, running.python)
+    s3("simulation", running.code_bucket, running.code_key)
     empty = rehearsal.targets["production"].client("s3")
     empty.create_bucket(Bucket="strandline-releases-empty")
     bucket = ReleaseBucket(rehearsal.targets["production"])
     bucket.name = "strandline-releases-empty"
-    with pytest.raises(InputError, match=f"{running.key} is not the artefact of its name: the hash of its bytes is"):
+    with pytest.raises(
+        InputError, match=f"{running.code_key} is not the artefact of its name: the hash of its bytes is"
+    ):
         bucket.copy(rehearsal.targets["simulation"], running, artefact)
     assert "Contents" not in empty.list_objects_v2(Bucket=bucket.name)
 
@@ -131,7 +133,7 @@ def test_an_artefact_in_the_release_bucket_is_written_once(rehearsal):
     """By a role that may do everything else in S3; the emulator asks no policy about an account's root."""
     running = rehearsal.running("staging")
     client = rehearsal.as_role("staging", "s3")
-    there = {"Bucket": running.bucket, "Key": running.key}
+    there = {"Bucket": running.code_bucket, "Key": running.code_key}
     assert client.get_object(**there)["ContentLength"] > 1_000_000
     for attempt, refusal in (
         (lambda: client.put_object(**there, Body=b"other"), "AccessDenied"),
@@ -141,7 +143,7 @@ def test_an_artefact_in_the_release_bucket_is_written_once(rehearsal):
         with pytest.raises(client.exceptions.ClientError, match=refusal):
             attempt()
     assert client.put_object(**there | {"Key": "artefacts/new.zip"}, Body=b"other", IfNoneMatch="*")
-    assert ReleaseBucket(rehearsal.targets["staging"]).holds(PinnedArtefact(running.artefact, running.python))
+    assert ReleaseBucket(rehearsal.targets["staging"]).holds(PinnedArtefact(running.code, running.python))
 
 
 def test_one_byte_of_a_running_bundle_is_refused(rehearsal, s3):
@@ -253,7 +255,7 @@ def test_a_promotion_that_was_cut_off_is_carried_on(rehearsal):
     ReleaseBucket(rehearsal.targets["staging"]).publish(prepared.lock, prepared.published)
     asked = ("promote", AGENT, "--from", "simulation", "--to", "staging")
     assert rehearsal.run(*asked, "--plan").returncode == 2
-    assert rehearsal.running("staging").version == "1"
+    assert rehearsal.running("staging").number == "1"
     # When
     done = _done(rehearsal.run(*asked, "--yes"))
     # Then it is the promotion that was begun, to its second
@@ -261,5 +263,5 @@ def test_a_promotion_that_was_cut_off_is_carried_on(rehearsal):
     assert "change Staging-Agent-tide/Runtime" in done
     assert "running sessions keep their version until they end" in done
     assert rehearsal.running("staging").bundle == prepared.lock.agents[AGENT].bundle
-    assert rehearsal.running("staging").version == "2"
-    assert rehearsal.running("production").version == "1"
+    assert rehearsal.running("staging").number == "2"
+    assert rehearsal.running("production").number == "1"
