@@ -13,6 +13,7 @@ from strandline.aws_errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from strandline.invocation import Runtime
     from strandline.targets import Target
@@ -73,18 +74,20 @@ class Endpoints:
 
     def versions_behind(self) -> Mapping[str, str]:
         """Gives the version behind each endpoint, by the endpoint's name."""
-        pages = self._client.get_paginator("list_agent_runtime_endpoints").paginate(
-            agentRuntimeId=self._runtime.runtime_id
-        )
-        found = [one for page in pages for one in page["runtimeEndpoints"]]
+        with self._told():
+            pages = self._client.get_paginator("list_agent_runtime_endpoints").paginate(
+                agentRuntimeId=self._runtime.runtime_id
+            )
+            found = [one for page in pages for one in page["runtimeEndpoints"]]
         return {one["name"]: str(one["liveVersion"]) for one in found if one.get("liveVersion")}
 
     def versions(self) -> list[str]:
         """Gives the numbers of all versions that AgentCore still has, the newest first."""
-        pages = self._client.get_paginator("list_agent_runtime_versions").paginate(
-            agentRuntimeId=self._runtime.runtime_id
-        )
-        numbers = {str(one["agentRuntimeVersion"]) for page in pages for one in page["agentRuntimes"]}
+        with self._told():
+            pages = self._client.get_paginator("list_agent_runtime_versions").paginate(
+                agentRuntimeId=self._runtime.runtime_id
+            )
+            numbers = {str(one["agentRuntimeVersion"]) for page in pages for one in page["agentRuntimes"]}
         return sorted(numbers, key=int, reverse=True)
 
     def version(self, number: str) -> Version:
@@ -99,11 +102,13 @@ class Endpoints:
         Raises:
             InputError: AgentCore has no such version any more.
         """
-        try:
-            found = self._client.get_agent_runtime(agentRuntimeId=self._runtime.runtime_id, agentRuntimeVersion=number)
-        except self._client.exceptions.ResourceNotFoundException:
-            kept = ", ".join(self.versions()) or "none"
-            raise InputError(f"There is no version {number}: AgentCore keeps {kept}.") from None
+        asked = {"agentRuntimeId": self._runtime.runtime_id, "agentRuntimeVersion": number}
+        with self._told():
+            try:
+                found = self._client.get_agent_runtime(**asked)
+            except self._client.exceptions.ResourceNotFoundException:
+                kept = ", ".join(self.versions()) or "none"
+                raise InputError(f"There is no version {number}: AgentCore keeps {kept}.") from None
         code = (found.get("agentRuntimeArtifact") or {}).get("codeConfiguration") or {}
         place = code.get("code", {}).get("s3", {})
         return Version(
@@ -143,6 +148,9 @@ class Endpoints:
                 return
             self._sleep(_POLL_SECONDS)
         raise EnvironmentFault(f"live is not at version {number} after {_LONGEST_SECONDS:.0f} s: look at it again.")
+
+    def _told(self) -> AbstractContextManager[None]:
+        return told("AgentCore", f"AgentCore does not tell of the runtime {self._runtime.runtime_id}")
 
 
 def _hash_in(address: str) -> str | None:

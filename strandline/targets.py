@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,10 @@ GatewayUrlOption = Annotated[
 
 ENVIRONMENTS = Path("environments.yaml")
 BLUEPRINTS = Path("blueprints")
+CALLS_AT_ONCE = 8
+"""How many questions AWS is asked at a time."""
+# Clients may be shared by threads, and sessions, which make them, may not ("Multithreading", Boto3 documentation).
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Target:
 
     environment: Environment
     variables: Mapping[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def is_local(self) -> bool:
@@ -51,7 +57,7 @@ class Target:
         return self.environment.is_emulated
 
     def client(self, service: str) -> Any:
-        """Makes a boto3 client for the environment.
+        """Gives the boto3 client of a service: one for all, because threads may share it and making one takes long.
 
         Args:
             service: boto3's name of the service.
@@ -59,6 +65,12 @@ class Target:
         Returns:
             The client.
         """
+        with _MAKING:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    def _make_client(self, service: str) -> Any:
         import boto3
         from botocore.config import Config
 

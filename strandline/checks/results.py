@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from stacks.custom_resources.records import digest_of, record_folder, record_key
 from stacks.names import CHECKS_STACK, GATE_TYPE, RECORDS_OUTPUT
 from strandline.deployed_stacks import ids_by_kind, stack_outputs, stack_resources
 from strandline.s3_objects import read_object
+from strandline.targets import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,25 +44,28 @@ class CheckResult:
     digest: str
 
 
-def read_result(target: Target, agent_id: str, bundle_sha256: str) -> CheckResult | None:
+def read_results(target: Target, bundles: Mapping[str, str]) -> dict[str, CheckResult]:
     """Reads how the checks of what is deployed went.
 
     Args:
         target: The environment.
-        agent_id: Id of the agent.
-        bundle_sha256: Hash of the bundle that the result has to be of.
+        bundles: Hash of the bundle that an agent's result has to be of, by the agent's id.
 
     Returns:
-        The result; nothing where the agent is not deployed there, or was let pass with another bundle.
+        The results by agent; without those that are not deployed there, or were let pass with another bundle.
 
     Raises:
-        EnvironmentFault: The record is gone, or is not the one that the deployment made.
+        EnvironmentFault: A record is gone, or is not the one that the deployment made.
     """
-    digest = _recorded_digest(target, agent_id)
-    if digest is None:
-        return None
-    result = load_record(target, agent_id, digest)
-    return result if result.bundle == bundle_sha256 else None
+    if not bundles:
+        return {}
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        digests = pool.map(lambda agent: _recorded_digest(target, agent), bundles)
+        recorded = {agent: digest for agent, digest in zip(bundles, digests, strict=True) if digest}
+        bucket = records_bucket(target) if recorded else ""
+        results = pool.map(lambda agent: _load(target, bucket, agent, recorded[agent]), recorded)
+        found = dict(zip(recorded, results, strict=True))
+    return {agent: result for agent, result in found.items() if result.bundle == bundles[agent]}
 
 
 def find_records(target: Target, agent_id: str, most: int = 50) -> list[CheckResult]:
@@ -85,23 +90,6 @@ def find_records(target: Target, agent_id: str, most: int = 50) -> list[CheckRes
     found = sorted((one for page in pages for one in page.get("Contents", ())), key=lambda one: one["LastModified"])
     digests = [one["Key"].rpartition("/")[2].removesuffix(".json") for one in found[-most:]]
     return sorted((_load(target, bucket, agent_id, digest) for digest in digests), key=lambda result: result.at)
-
-
-def load_record(target: Target, agent_id: str, digest: str) -> CheckResult:
-    """Loads one record.
-
-    Args:
-        target: The environment.
-        agent_id: Id of the agent.
-        digest: SHA-256 of the record.
-
-    Returns:
-        The result.
-
-    Raises:
-        EnvironmentFault: The record is gone, or its bytes are not those of the hash.
-    """
-    return _load(target, records_bucket(target), agent_id, digest)
 
 
 def _load(target: Target, bucket: str, agent_id: str, digest: str) -> CheckResult:

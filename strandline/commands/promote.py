@@ -47,7 +47,6 @@ def promote(
     blueprints: BlueprintsOption = BLUEPRINTS,
 ) -> None:
     """Promote agents to the next environment: the same code and prompts, by their hashes."""
-    from strandline.checks.results import read_result
     from strandline.releases.promotion import Request
     from strandline.releases.session import PromotionSession
 
@@ -66,9 +65,7 @@ def promote(
             releases=folder / "releases",
             assembly=folder / "assembly",
         )
-        session = PromotionSession(
-            *places, environments=environments, blueprints=blueprints, deployment=deployment, read_checks=read_result
-        )
+        session = PromotionSession(*places, environments=environments, blueprints=blueprints, deployment=deployment)
         with stderr.status(f"Looking at {source} and {destination}"):
             planned = session.plan(request, folder / "releases", folder / "assembly")
         if as_json:

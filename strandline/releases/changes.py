@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from strandline.aws_errors import told
 from strandline.deployed_stacks import list_stacks
-from strandline.releases.running import CALLS_AT_ONCE
+from strandline.targets import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
     from strandline.targets import Target

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from stacks.releases.lock import PinnedBundle, RecordedChecks, ReleasedAgent, Re
 from stacks.releases.project import gateway_facts, project_of_lock, released_project
 from stacks.releases.store import PendingReleases, ReleaseFolder
 from strandline.callers import caller, moment
+from strandline.checks.results import read_results
 from strandline.releases.bucket import PublishedLock, ReleaseBucket, told_of
 from strandline.releases.candidates import origin_in_lock, origin_in_tree
 from strandline.releases.changes import read_deployed
 from strandline.releases.running import read_running, release_of, require_deployed
 from strandline.s3_objects import read_object
+from strandline.targets import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
     from stacks.environments import Environment
@@ -26,10 +29,6 @@ if TYPE_CHECKING:
     from strandline.endpoints import Version
     from strandline.releases.candidates import Origin
     from strandline.targets import Target
-
-
-ReadChecks = Callable[["Target", str, str], "CheckResult | None"]
-"""Environment, agent, SHA-256 of its bundle to what its checks said; nothing where they never ran on that bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,7 @@ class Prepared:
         folder: The releases, with the bundles that come in.
         running: What the source runs, by agent.
         origins: What was asked for as the source has it, by agent.
+        project: What the destination would deploy.
         forced: Rules that were passed over.
     """
 
@@ -67,6 +67,7 @@ class Prepared:
     folder: PendingReleases
     running: Mapping[str, Version]
     origins: Mapping[str, Origin]
+    project: Project
     forced: Sequence[str] = field(default=())
 
     @property
@@ -84,7 +85,6 @@ class Promotion:
         environments: All environments of the project, in their order.
         tree: The working tree.
         folder: The project's releases.
-        read_checks: Tells how the checks of a release went.
     """
 
     def __init__(
@@ -95,13 +95,11 @@ class Promotion:
         environments: Sequence[Environment],
         tree: Project,
         folder: ReleaseFolder,
-        read_checks: ReadChecks,
     ) -> None:
         self._source, self._destination = source, destination
         self._environments = environments
         self._tree = tree
         self._folder = PendingReleases(folder.path)
-        self._read_checks = read_checks
         self._objects = source.client("s3")
         self._here, self._there = source.environment, destination.environment
         self._deployed = released_project(tree, self._here, self._folder)
@@ -128,8 +126,9 @@ class Promotion:
         self._require_gateway()
         stamp = self._stamp()
         agents = {}
+        results = read_results(self._source, {origin.agent: origin.bundle for origin in origins if origin.has_checks})
         for origin in origins:
-            checks = self._checks_of(origin, request.reason, passed_over)
+            checks = self._checks_of(origin, results.get(origin.agent), request.reason, passed_over)
             entry = self._entry(origin, running[origin.agent], checks, stamp)
             agents[origin.agent] = entry
         reason = request.reason if passed_over else None
@@ -142,9 +141,10 @@ class Promotion:
         if published.lock and published.lock != before:
             lock = self._begun_before(lock, published.lock)
         # Whether the gateway serves the models, and whatever else synth would refuse.
-        project_of_lock(self._tree, self._there, self._folder, lock).agents_of(self._there)
+        project = project_of_lock(self._tree, self._there, self._folder, lock)
+        project.agents_of(self._there)
         by_agent = {origin.agent: origin for origin in origins}
-        return Prepared(lock, before, published, self._folder, running, by_agent, passed_over)
+        return Prepared(lock, before, published, self._folder, running, by_agent, project, passed_over)
 
     def _current(self, bucket: ReleaseBucket) -> tuple[ReleaseLock, PublishedLock]:
         file = self._folder.lock(self._there.name)
@@ -203,7 +203,7 @@ class Promotion:
             )
         return origins
 
-    def _proven(self, origins: Iterable[Origin]) -> dict[str, Version]:
+    def _proven(self, origins: Sequence[Origin]) -> dict[str, Version]:
         """What the source runs, after making sure that it is what the source says: hashes, bytes and drift."""
         names = [origin.agent for origin in origins]
         running = read_running(self._source, names)
@@ -218,6 +218,8 @@ class Promotion:
             found = running[origin.agent]
             require_deployed(self._source, found, release)
             self._require_release(origin, found)
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            list(pool.map(self._require_bytes, origins, [running[name] for name in names]))
         return running
 
     def _require_gateway(self) -> None:
@@ -249,6 +251,8 @@ class Promotion:
                     f"{self._here.name} does not run the {origin.agent} of {self._said}: the {part} there is {runs}, "
                     f"here {expected}. Deploy {self._here.name} first: `strandline deploy --env {self._here.name}`."
                 )
+
+    def _require_bytes(self, origin: Origin, found: Version) -> None:
         bucket, _, key = found.bundle_uri.removeprefix("s3://").partition("/")
         content = read_object(self._objects, bucket, key)
         if (sha256 := hashlib.sha256(content).hexdigest()) != found.bundle:
@@ -257,11 +261,12 @@ class Promotion:
                 f"of its bytes is {sha256}. Deploy {self._here.name} again, and find out who changed it."
             )
 
-    def _checks_of(self, origin: Origin, reason: str | None, passed_over: list[str]) -> RecordedChecks | None:
+    def _checks_of(
+        self, origin: Origin, result: CheckResult | None, reason: str | None, passed_over: list[str]
+    ) -> RecordedChecks | None:
         if not origin.has_checks:
             return None
         name = self._here.name
-        result = self._read_checks(self._source, origin.agent, origin.bundle)
         if result is not None:
             checks = RecordedChecks(passed=result.passed, at=result.at, cases=len(result.cases), digest=result.digest)
             if result.passed:
@@ -291,6 +296,7 @@ class Promotion:
                 "bundle": pinned.bundle,
                 "variables": pinned.variables,
                 "onward": onward,
+                "source_bundle": origin.bundle,
                 "checks": checks,
                 **stamp,
             }

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import InputError
 from stacks.names import GATE_TYPE
-from strandline.aws_errors import told
 from strandline.deployed_stacks import list_stacks
 from strandline.endpoints import Endpoints
 from strandline.invocation import runtime_of
+from strandline.targets import CALLS_AT_ONCE
 
 if TYPE_CHECKING:
     from strandline.endpoints import Version
     from strandline.targets import Target
-
-CALLS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,7 @@ def read_running(target: Target, agents: Iterable[str]) -> dict[str, Version]:
     deployed = {agent: stacks.get(target.agent_stack_name(agent)) for agent in agents}
     runtimes = {agent: runtime_of(stack.outputs) for agent, stack in deployed.items() if stack}
     reached = {agent: Endpoints(target, runtime) for agent, runtime in runtimes.items() if runtime}
-    with (
-        told("AgentCore", f"AgentCore does not tell what runs in {target.environment.name}"),
-        ThreadPoolExecutor(CALLS_AT_ONCE) as pool,
-    ):
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
         found = pool.map(Endpoints.live, reached.values())
         return {agent: version for agent, version in zip(reached, found, strict=True) if version}
 

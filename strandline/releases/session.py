@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import StrandlineError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from stacks.releases.lock import ReleasedAgent
     from strandline.commands.deploy import Deployment
-    from strandline.releases.promotion import Prepared, ReadChecks, Request
+    from strandline.releases.promotion import Prepared, Request
     from strandline.targets import Target
 
 
@@ -41,7 +42,6 @@ class PromotionSession:
         environments: `environments.yaml`.
         blueprints: The blueprints folder.
         deployment: Deploys the destination from the plan's own releases.
-        read_checks: Tells how the checks of a release went.
     """
 
     def __init__(
@@ -52,14 +52,12 @@ class PromotionSession:
         environments: Path,
         blueprints: Path,
         deployment: Deployment,
-        read_checks: ReadChecks,
     ) -> None:
         self._source, self._destination = source, destination
         self._known = load_environments(environments)
         self._folder = ReleaseFolder.beside(environments.resolve())
         self._tree = load_project(blueprints)
         self._deployment = deployment
-        self._read_checks = read_checks
         self._users: Mapping[str, Sequence[str]] = {}
 
     def plan(self, request: Request, releases: Path, assembly: Path) -> Plan:
@@ -86,16 +84,15 @@ class PromotionSession:
             environments=list(self._known.values()),
             tree=self._tree,
             folder=self._folder,
-            read_checks=self._read_checks,
         )
         self._prepared = promotion.prepare(request, forced)
-        self._write(ReleaseFolder(releases))
-        self._users = self._deployment.secret_users()
+        self._write(ReleaseFolder(releases), lasting=False)
+        self._users = self._prepared.project.secret_users(there)
         self._deployment.require_values(self._users)
-        self._deployment.synthesise()
-        resources, rights, cost, sessions = compare(
-            read_deployed(self._destination), read_assembly(assembly), there.region
-        )
+        with ThreadPoolExecutor(1) as aside:
+            deployed = aside.submit(read_deployed, self._destination)
+            self._deployment.synthesise()
+        resources, rights, cost, sessions = compare(deployed.result(), read_assembly(assembly), there.region)
         return Plan(
             source=here.name,
             destination=there.name,
@@ -132,15 +129,15 @@ class PromotionSession:
             bucket.publish(prepared.lock, prepared.published)
         self._write(self._folder)
 
-    def _write(self, folder: ReleaseFolder) -> None:
+    def _write(self, folder: ReleaseFolder, *, lasting: bool = True) -> None:
         prepared = self._prepared
         for name, entry in prepared.lock.agents.items():
             where = f"agents.{name}"
             for pinned in (entry, *entry.onward.values()):
-                save_bundle(folder, prepared.folder.read(pinned.bundle, "json", where), "json")
+                save_bundle(folder, prepared.folder.read(pinned.bundle, "json", where), "json", lasting=lasting)
         if prepared.lock.gateway:
             settings = prepared.lock.gateway.settings
-            save_bundle(folder, prepared.folder.read(settings, "yaml", "gateway.settings"), "yaml")
+            save_bundle(folder, prepared.folder.read(settings, "yaml", "gateway.settings"), "yaml", lasting=lasting)
         save_lock(folder, prepared.lock)
 
     def _move(self, prepared: Prepared, name: str) -> AgentMove:

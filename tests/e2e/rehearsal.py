@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from strandline.checks.results import read_result
 from strandline.releases.promotion import Promotion
 from strandline.releases.running import read_running
 from strandline.targets import Target, find_environment
@@ -110,7 +109,6 @@ class Rehearsal:
             environments=list(load_environments(self.environments).values()),
             tree=load_project(self.blueprints),
             folder=ReleaseFolder.beside(self.environments),
-            read_checks=read_result,
         )
 
     def running(self, environment: str):
