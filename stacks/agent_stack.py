@@ -121,6 +121,7 @@ class AgentStack(EnvironmentStack):
             },
         )
         Gate(self, "Gate", runtime=runtime, release=release, service_token=surroundings.gate)
+        cdk.CfnOutput(self, "Agent", value=blueprint.id, description="Id of the agent")
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
         cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
 

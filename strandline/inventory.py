@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from strandline.aws_errors import told
 from strandline.deployed_stacks import list_stacks
 from strandline.gateway_service import find_gateway
 from strandline.secret_inventory import list_secrets
+from strandline.targets import CALLS_AT_ONCE
+from strandline.usage import read_usage
 
 if TYPE_CHECKING:
     from strandline.targets import Target
+    from strandline.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class DeployedAgent:
     """One agent's runtime.
 
     Attributes:
+        agent: Id of the agent.
         runtime: Name of the AgentCore runtime.
         arn: Its ARN.
         version: Newest version.
@@ -30,6 +36,7 @@ class DeployedAgent:
         status: AgentCore's status.
     """
 
+    agent: str
     runtime: str
     arn: str
     version: str
@@ -51,6 +58,7 @@ class Inventory:
         gateway: Tasks of the gateway, desired and running; `None` without a gateway.
         secrets: Variable to whether its secret has a value.
         secret_ages: Variable to the whole days since its secret last changed.
+        usage: Id of an agent to what it did and cost since the month began.
     """
 
     stacks: dict[str, str]
@@ -58,6 +66,7 @@ class Inventory:
     gateway: dict[str, Any] | None
     secrets: dict[str, bool]
     secret_ages: dict[str, int]
+    usage: dict[str, Usage]
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `status --json` prints."""
@@ -72,18 +81,23 @@ def take_inventory(target: Target) -> Inventory:
 
     Returns:
         What there is; empty for an environment that was never deployed.
+
+    Raises:
+        EnvironmentFault: AWS refuses, or cannot be reached.
     """
     secrets = list_secrets(target)
     now = dt.datetime.now(dt.UTC)
+    agents = list_agents(target)
     return Inventory(
         stacks={name: stack.status for name, stack in list_stacks(target).items()},
-        agents=list_agents(target),
+        agents=agents,
         gateway=_gateway(target),
         secrets={variable: bool(secret.get("SecretVersionsToStages")) for variable, secret in secrets.items()},
         secret_ages={
             variable: (now - (secret.get("LastChangedDate") or secret["CreatedDate"])).days
             for variable, secret in secrets.items()
         },
+        usage=read_usage(target, [agent.agent for agent in agents], now),
     )
 
 
@@ -95,15 +109,24 @@ def list_agents(target: Target) -> list[DeployedAgent]:
 
     Returns:
         The runtimes.
+
+    Raises:
+        EnvironmentFault: AWS refuses, or cannot be reached.
     """
     client = target.client("bedrock-agentcore-control")
     prefix = f"{target.environment.name}_"
-    pages = client.get_paginator("list_agent_runtimes").paginate()
-    runtimes = [runtime for page in pages for runtime in page["agentRuntimes"]]
-    return [_agent(target, runtime) for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+    with told("AgentCore", f"AgentCore does not tell what runs in {target.environment.name}"):
+        pages = client.get_paginator("list_agent_runtimes").paginate()
+        runtimes = [runtime for page in pages for runtime in page["agentRuntimes"]]
+    ours = [runtime for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+    # A runtime's name is its agent's id with other characters: the stack tells the id.
+    told_by = [stack.outputs for stack in list_stacks(target).values() if "Agent" in stack.outputs]
+    ids = {outputs["RuntimeArn"]: outputs["Agent"] for outputs in told_by}
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        return list(pool.map(lambda one: _agent(target, one, ids.get(one["agentRuntimeArn"])), ours))
 
 
-def _agent(target: Target, runtime: dict[str, Any]) -> DeployedAgent:
+def _agent(target: Target, runtime: dict[str, Any], agent: str | None) -> DeployedAgent:
     from stacks.names import CANDIDATE, LIVE, PREVIOUS
     from strandline.endpoints import Endpoints
     from strandline.invocation import Runtime
@@ -113,6 +136,7 @@ def _agent(target: Target, runtime: dict[str, Any]) -> DeployedAgent:
     live = behind.get(LIVE)
     reached = endpoints.version(live) if live else None
     return DeployedAgent(
+        agent=agent or runtime["agentRuntimeName"].removeprefix(f"{target.environment.name}_"),
         runtime=runtime["agentRuntimeName"],
         arn=runtime["agentRuntimeArn"],
         version=runtime["agentRuntimeVersion"],

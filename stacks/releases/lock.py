@@ -81,6 +81,7 @@ class ReleasedAgent(_Promoted, PinnedBundle):
     onward: Mapping[EnvironmentName, PinnedBundle] = Field(
         default_factory=dict, description="The same release as later environments see it: their overlays, variables."
     )
+    source_bundle: Hash | None = Field(default=None, description="SHA-256 of its bundle where it was promoted from.")
     checks: RecordedChecks | None = Field(default=None, description="What its checks said; none where it has none.")
 
 
@@ -218,7 +219,7 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(_Text, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
-_LAST = ("promoted_from", "promoted_by", "promoted_at", "checks", "forced", "digest")
+_LAST = ("promoted_from", "source_bundle", "promoted_by", "promoted_at", "checks", "forced", "digest")
 """What is said of a release stands below what is released."""
 
 
