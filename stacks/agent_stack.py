@@ -18,7 +18,7 @@ from stacks.assets import add_bytes, add_code_artefact, promoted_artefact
 from stacks.base import EnvironmentStack
 from stacks.check_plan import check_plan
 from stacks.constructs.execution_role import RoleNeeds, permissions_policy, trust_policy, wildcard_reasons
-from stacks.constructs.gate import Gate, Release
+from stacks.constructs.gate import CanaryPlan, Gate, Release
 from stacks.constructs.gateway_keys import AgentKey
 from stacks.nag import acknowledge
 from stacks.names import permissions_boundary_arn, role_path, secret_prefix
@@ -61,6 +61,7 @@ class Surroundings:
         subnet_ids: Subnets of agents with network mode PRIVATE.
         security_group_ids: Security groups of the same.
         gateway_keys: Who mints the agents' keys, where the gateway has a database.
+        canaries: Who begins canaries; nothing where new versions get all sessions at once.
     """
 
     gate: str
@@ -68,6 +69,7 @@ class Surroundings:
     subnet_ids: Sequence[str]
     security_group_ids: Sequence[str]
     gateway_keys: str | None = None
+    canaries: str | None = None
 
 
 class AgentStack(EnvironmentStack):
@@ -120,10 +122,24 @@ class AgentStack(EnvironmentStack):
                 "Network": network_mode_in(blueprint, environment),
             },
         )
-        Gate(self, "Gate", runtime=runtime, release=release, service_token=surroundings.gate)
+        Gate(
+            self,
+            "Gate",
+            runtime=runtime,
+            release=release,
+            service_token=surroundings.gate,
+            canary=self._canary_plan(),
+        )
         cdk.CfnOutput(self, "Agent", value=blueprint.id, description="Id of the agent")
         cdk.CfnOutput(self, "RuntimeArn", value=runtime.attr_agent_runtime_arn, description="For InvokeAgentRuntime")
         cdk.CfnOutput(self, "Protocol", value=blueprint.runtime.protocol, description="What the runtime serves")
+
+    def _canary_plan(self) -> CanaryPlan | None:
+        """None without the lines of metrics that a canary is watched by."""
+        settings, begins = self.target.canary, self._surroundings.canaries
+        if settings is None or begins is None or not self._blueprint.observability.enabled:
+            return None
+        return CanaryPlan(begins, settings.encode())
 
     @property
     def _secret_variables(self) -> list[str]:

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from stacks.base import EnvironmentStack
+from stacks.constructs.canary_watch import CanaryWatch
 from stacks.constructs.deployment_function import DeploymentFunction
 from stacks.constructs.judge import add_judge
 from stacks.constructs.record_bucket import add_record_bucket
@@ -33,6 +34,8 @@ class ChecksStack(EnvironmentStack):
 
     Attributes:
         service_token: What the gates of the agents name as their maker.
+        canaries_token: What begins their canaries, also while the environment has none: one that runs has to be taken
+            down by somebody when its environment no longer wants any.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class ChecksStack(EnvironmentStack):
                 "to them and cannot read them.",
             },
         )
+        canaries = CanaryWatch(self, "Canaries", bucket=bucket)
         self.bound_roles()
         self.service_token = self.export(function.arn)
+        self.canaries_token = self.export(canaries.service_token)
         if judge_arn:
             cdk.CfnOutput(self, JUDGE_OUTPUT, value=judge_arn, description="What judges answers of agents")
         cdk.CfnOutput(self, RECORDS_OUTPUT, value=bucket.ref, description="Bucket of what is kept of checks")

@@ -26,6 +26,7 @@ from agent_runtime.rules import VariableName, VariableValue
 from agent_runtime.strict import Fault, Rules, StrictModel, broken_rule
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml
+from stacks.canary import Canary
 from stacks.gateway_hosting import CompleteHosting, GatewayHosting, complete_hosting, faults_of_hosting
 
 RemovalPolicy = Literal["retain", "destroy"]
@@ -205,6 +206,10 @@ class EnvironmentSettings(StrictModel):
         default=None,
         description="How often the keys that the gateway mints for agents are replaced, in days, such as 30d.",
         examples=["30d"],
+    )
+    canary: Canary | None = Field(
+        default=None,
+        description="A new version first takes a share of new sessions. Default: it takes all once its checks passed.",
     )
     variables: Mapping[VariableName, VariableValue] = Field(
         default_factory=dict, max_length=40, description="Values for blueprints of this environment; never secrets."

@@ -30,7 +30,10 @@ GATEWAY_PUBLIC_ADMIN_PORT = 8443
 KEY_MAKER_OUTPUT = "KeyMaker"
 """Output of the gateway's stack: name of the function that mints the agents' keys."""
 LIVE, CANDIDATE, PREVIOUS = endpoint_names.LIVE, endpoint_names.CANDIDATE, endpoint_names.PREVIOUS
+CANARY = endpoint_names.CANARY
 """The endpoints of an agent's runtime."""
+CANARY_TYPE = "Custom::StrandlineCanary"
+"""Type of the resource that begins a canary."""
 CHECKS_STACK = "Checks"
 """Id of the stack with what runs checks while agents are deployed."""
 GATE_TYPE = "Custom::StrandlineChecks"

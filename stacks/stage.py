@@ -80,6 +80,7 @@ class EnvironmentStage(cdk.Stage):
             subnet_ids=self._network.agent_subnet_ids if self._network else (),
             security_group_ids=(self._network.agent_security_group_id,) if self._network else (),
             gateway_keys=self._gateway.key_maker if self._gateway else None,
+            canaries=self._checks.canaries_token,
         )
         for agent in agents:
             self._build_agent(agent, surroundings)

@@ -14,6 +14,7 @@ import typer
 
 from agent_runtime.errors import InputError, StrandlineError
 from strandline.commands import (
+    canary,
     checks,
     compare,
     demo,
@@ -44,6 +45,7 @@ app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("deploy")(deploy.deploy)
 app.command("invoke")(invoke.invoke)
+app.command("canary")(canary.canary)
 app.command("rollback")(rollback.rollback)
 app.command("history")(history.history)
 app.command("drift")(drift.drift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from strandline.aws_errors import code_of, told
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 # "DescribeStacks" and "ListStackResources", AWS CloudFormation: of a stack that does not exist.
 _NO_STACK = "ValidationError"
+
+
+class Clients(Protocol):
+    """What makes boto3 clients of one account and Region."""
+
+    def client(self, service: str) -> Any:
+        """Makes the client of a service."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +73,11 @@ def list_stacks(target: Target) -> dict[str, DeployedStack]:
     return {stack.name: stack for stack in found if stack.name.startswith(prefix)}
 
 
-def stack_outputs(target: Target, stack: str) -> Mapping[str, str]:
+def stack_outputs(target: Clients, stack: str) -> Mapping[str, str]:
     """Gives what a stack tells.
 
     Args:
-        target: The environment.
+        target: The environment, or whatever else makes its clients.
         stack: Name of the stack.
 
     Returns:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
+from strandline.canaries import why_not_live
 from strandline.deployed_stacks import stack_resources
 from strandline.endpoints import Endpoints
 from strandline.gateway_service import find_gateway
@@ -28,7 +29,7 @@ class Drift:
     """One difference.
 
     Attributes:
-        kind: `template`, `live`, `access` or `gateway`.
+        kind: `template`, `live`, `canary`, `access` or `gateway`.
         place: The stack, the agent or the service.
         message: What differs, and how it is mended.
     """
@@ -85,6 +86,9 @@ def _of_live(target: Target, release: DeployedRelease) -> Iterator[Drift]:
     if live is None:
         yield Drift("live", agent, f"has no endpoint live: strandline deploy --env {name}")
     elif (live.bundle, live.code) != (release.bundle, release.code):
+        if why := why_not_live(target, agent):
+            yield Drift("canary", agent, f"answers with version {live.number}, not with what was deployed last: {why}")
+            return
         yield Drift(
             "live",
             agent,

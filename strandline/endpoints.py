@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
+from stacks.custom_resources.endpoints import EndpointNotMoved, move_endpoint
 from stacks.names import LIVE
 from strandline.aws_errors import told
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from strandline.targets import Target
 
 _HASH = re.compile(r"(?P<sha256>[0-9a-f]{64})\.(?:json|zip)$")
-_POLL_SECONDS = 0.2
-_LONGEST_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +135,10 @@ class Endpoints:
         Raises:
             EnvironmentFault: AgentCore refuses, or does not come to an end.
         """
-        endpoint = {"agentRuntimeId": self._runtime.runtime_id, "endpointName": LIVE}
-        with told("AgentCore", "AgentCore does not move live"):
-            self._client.update_agent_runtime_endpoint(**endpoint, agentRuntimeVersion=number)
-        deadline = time.monotonic() + _LONGEST_SECONDS
-        while time.monotonic() < deadline:
-            found = self._client.get_agent_runtime_endpoint(**endpoint)
-            if found["status"].endswith("_FAILED"):
-                raise EnvironmentFault(f"AgentCore did not move live: {found.get('failureReason') or found['status']}")
-            if found["status"] == "READY" and str(found["liveVersion"]) == number:
-                return
-            self._sleep(_POLL_SECONDS)
-        raise EnvironmentFault(f"live is not at version {number} after {_LONGEST_SECONDS:.0f} s: look at it again.")
+        try:
+            move_endpoint(self._client, self._runtime.arn, LIVE, number, self._sleep)
+        except EndpointNotMoved as refused:
+            raise EnvironmentFault(str(refused)) from None
 
     def _told(self) -> AbstractContextManager[None]:
         return told("AgentCore", f"AgentCore does not tell of the runtime {self._runtime.runtime_id}")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import InputError
+from strandline.canaries import record_of
 from strandline.checks.results import find_records
 from strandline.endpoints import Endpoints
 from strandline.invocation import find_runtime
@@ -27,6 +28,7 @@ class Entry:
         endpoints: Endpoints that lead to it.
         checks: `passed`, `failed`, or nothing where no record is left.
         created_at: When it was made.
+        canary: What became of it as a canary, and why; nothing where it was none.
         by: Who promoted it, where a lock that was published names it.
     """
 
@@ -37,6 +39,7 @@ class Entry:
     endpoints: tuple[str, ...]
     checks: str | None
     created_at: str
+    canary: str | None
     by: str | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def read_history(target: Target, agent: str, most: int) -> list[Entry]:
                 tuple(sorted(name for name, at in behind.items() if at == number and name != "DEFAULT")),
                 checks.get((number, version.bundle)),
                 version.created_at,
+                _canary(target, agent, number),
                 authors.get((version.bundle, version.code)),
             )
         )
@@ -86,6 +90,11 @@ def _outcomes(target: Target, agent: str) -> dict[tuple[str, str | None], str]:
         (result.version, result.bundle): "passed" if result.passed else "failed"
         for result in find_records(target, agent)
     }
+
+
+def _canary(target: Target, agent: str, number: str) -> str | None:
+    record = record_of(target, agent, number) if target.environment.canary else None
+    return record["reason"] if record else None
 
 
 def _authors(target: Target, agent: str) -> dict[tuple[str | None, str | None], str]:

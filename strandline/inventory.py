@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from strandline.aws_errors import told
+from strandline.canaries import running_canaries, summary
 from strandline.deployed_stacks import list_stacks
 from strandline.gateway_service import find_gateway
 from strandline.secret_inventory import list_secrets
@@ -15,6 +16,7 @@ from strandline.targets import CALLS_AT_ONCE
 from strandline.usage import read_usage
 
 if TYPE_CHECKING:
+    from stacks.custom_resources.canary_routes import Route
     from strandline.targets import Target
     from strandline.usage import Usage
 
@@ -34,6 +36,7 @@ class DeployedAgent:
         bundle: Hash of the bundle that callers get.
         code: Hash of the code artefact that callers get.
         status: AgentCore's status.
+        canary: What a version on trial gets, where a canary runs.
     """
 
     agent: str
@@ -46,6 +49,7 @@ class DeployedAgent:
     bundle: str | None
     code: str | None
     status: str
+    canary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +126,17 @@ def list_agents(target: Target) -> list[DeployedAgent]:
     # A runtime's name is its agent's id with other characters: the stack tells the id.
     told_by = [stack.outputs for stack in list_stacks(target).values() if "Agent" in stack.outputs]
     ids = {outputs["RuntimeArn"]: outputs["Agent"] for outputs in told_by}
+    canaries = {route.runtime_arn: route for route in running_canaries(target)} if ours else {}
+
+    def read(runtime: dict[str, Any]) -> DeployedAgent:
+        arn = runtime["agentRuntimeArn"]
+        return _agent(target, runtime, ids.get(arn), canaries.get(arn))
+
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        return list(pool.map(lambda one: _agent(target, one, ids.get(one["agentRuntimeArn"])), ours))
+        return list(pool.map(read, ours))
 
 
-def _agent(target: Target, runtime: dict[str, Any], agent: str | None) -> DeployedAgent:
+def _agent(target: Target, runtime: dict[str, Any], agent: str | None, canary: Route | None) -> DeployedAgent:
     from stacks.names import CANDIDATE, LIVE, PREVIOUS
     from strandline.endpoints import Endpoints
     from strandline.invocation import Runtime
@@ -146,6 +156,7 @@ def _agent(target: Target, runtime: dict[str, Any], agent: str | None) -> Deploy
         bundle=reached.bundle if reached else None,
         code=reached.code if reached else None,
         status=runtime["status"],
+        canary=f"version {canary.version} gets {summary(canary)}" if canary else None,
     )
 
 

@@ -1,30 +1,19 @@
-"""Asks a deployed agent through `InvokeAgentRuntime`, streaming."""
+"""Finds deployed agents of the project at hand, to ask them or to look at them."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_runtime.errors import EnvironmentFault, InputError, StrandlineError
-from stacks.custom_resources import agent_calls
-from stacks.custom_resources.agent_calls import new_session_id
-from stacks.custom_resources.dialects import DIALECTS
+from agent_runtime.errors import InputError
+from strandline.client import Agent
 from strandline.deployed_stacks import stack_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from stacks.custom_resources.agent_calls import Answer
     from strandline.targets import Target
-
-__all__ = ["AgentFailureError", "Runtime", "ask", "find_runtime", "new_session_id", "runtime_of", "told_of"]
-
-_SHORTEST_SESSION_ID, _LONGEST_SESSION_ID = 33, 256
-
-
-class AgentFailureError(StrandlineError):
-    """Raised when the agent answers with a failure; the message names its type and its id in the log."""
 
 
 def told_of(answer: Answer) -> dict[str, Any]:
@@ -92,45 +81,25 @@ def runtime_of(outputs: Mapping[str, str]) -> Runtime | None:
     return Runtime(arn, outputs.get("Protocol", "HTTP")) if arn else None
 
 
-def ask(
-    target: Target, agent: str, prompt: str, *, session_id: str, on_text: Callable[[str], None] = lambda text: None
-) -> Answer:
-    """Asks an agent, by the protocol that it serves, and reads its stream.
+def open_agent(target: Target, agent: str) -> Agent:
+    """Finds an agent to ask.
 
     Args:
         target: The environment.
         agent: Id of the agent.
-        prompt: What to ask.
-        session_id: AgentCore's session, 33 to 256 characters.
-        on_text: Called with each piece of text as it comes.
 
     Returns:
-        The answer.
+        The agent.
 
     Raises:
-        InputError: The agent is not deployed, or the session id has the wrong length.
-        AgentFailureError: The agent failed.
-        EnvironmentFault: AgentCore refuses or cannot be reached.
+        InputError: The agent is not deployed there.
     """
-    from stacks.names import LIVE
-
-    if not _SHORTEST_SESSION_ID <= len(session_id) <= _LONGEST_SESSION_ID:
-        raise InputError(
-            f"A session id has {_SHORTEST_SESSION_ID} to {_LONGEST_SESSION_ID} characters; "
-            f"{session_id!r} has {len(session_id)}."
-        )
     runtime = find_runtime(target, agent)
-    dialect = DIALECTS[runtime.protocol]
-    started = time.perf_counter()
-    try:
-        messages = agent_calls.invoke(
-            target.client("bedrock-agentcore"),
-            dialect.ask(agent, prompt, session_id),
-            agentRuntimeArn=runtime.arn,
-            qualifier=LIVE,
-            runtimeSessionId=session_id,
-        )
-        return agent_calls.read(dialect.read(messages), started, on_text)
-    except agent_calls.AgentFailed as failed:
-        kind = EnvironmentFault if failed.refused_by else AgentFailureError
-        raise kind(str(failed)) from None
+    return Agent(
+        agent,
+        environment=target.environment.name,
+        runtime_arn=runtime.arn,
+        protocol=runtime.protocol,
+        agents=target.client("bedrock-agentcore"),
+        parameters=target.client("ssm"),
+    )

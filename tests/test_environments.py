@@ -1,5 +1,6 @@
 """environments.yaml: typed, strict, and with defaults that fit the environment's name."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,46 @@ def test_minted_keys_are_replaced_after_so_many_days_where_there_are_any(tmp_pat
     assert "rotation: must match" in refusal(tmp_path, "rotation: 30 days")
     stateless = refusal(tmp_path, "rotation: 30d, gateway: {profile: stateless}")
     assert "rotation: a stateless gateway mints no keys that could be replaced" in stateless
+
+
+def test_a_canary_has_defaults_and_limits_that_the_function_reads(tmp_path: Path) -> None:
+    assert one(tmp_path, "tags: {}").canary is None
+    default = one(tmp_path, "canary: {}").canary
+    assert default is not None
+    assert json.loads(default.encode()) == {
+        "share": 0.1,
+        "seconds": 1800,
+        "limits": {
+            "max_error_increase": 0.02,
+            "max_fallback_increase": 0.1,
+            "max_latency_ratio": 1.5,
+            "max_cost_ratio": 1.5,
+            "min_sessions": 20,
+        },
+    }
+    written = one(tmp_path, "canary: {share: 50%, duration: 7d, max_error_increase: 0.5%, max_cost_ratio: 2}").canary
+    assert written is not None
+    told = json.loads(written.encode())
+    assert (told["share"], told["seconds"]) == (0.5, 7 * 86_400)
+    assert (told["limits"]["max_error_increase"], told["limits"]["max_cost_ratio"]) == (0.005, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ("share: 0%", "canary.share"),
+        ("share: 51%", "canary.share"),
+        ("share: 0.1", "canary.share"),
+        ("duration: 4m", "canary.duration"),
+        ("duration: 8d", "canary.duration"),
+        ("min_sessions: 4", "canary.min_sessions"),
+        ("max_latency_ratio: 0.9", "canary.max_latency_ratio"),
+        ("max_error_increase: 100%", "canary.max_error_increase"),
+        ("shares: 10%", "canary.shares"),
+    ],
+)
+def test_a_canary_that_cannot_be_is_refused_by_its_place(tmp_path: Path, wrong: str, field: str) -> None:
+    assert field in refusal(tmp_path, f"canary: {{{wrong}}}")
 
 
 def test_a_gateway_in_a_foreign_vpc_is_not_public(tmp_path):

@@ -1,7 +1,9 @@
-"""The way of a new version to an agent's callers: endpoint `candidate`, checks, endpoint `live`.
+"""The way of a new version to an agent's callers: endpoint `candidate`, checks, where wanted a canary, endpoint `live`.
 
 CloudFormation makes them in this order. What was behind `live` before stays behind the endpoint `previous`: AgentCore
-deletes versions that no endpoint holds, and a rollback has to be one update of an endpoint.
+deletes versions that no endpoint holds, and a rollback has to be one update of an endpoint. A canary has an endpoint of
+its own, because `candidate` moves to a version before its checks, and callers may be there. While one runs, `live` and
+`previous` stay where they are.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_bedrockagentcore as agentcore
 from constructs import Construct
 
-from stacks.names import CANDIDATE, GATE_TYPE, LIVE, PREVIOUS
+from stacks.names import CANARY, CANARY_TYPE, CANDIDATE, GATE_TYPE, LIVE, PREVIOUS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,19 @@ class Release:
     settings: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """How a new version begins.
+
+    Attributes:
+        service_token: Who begins canaries.
+        settings: Share, time and limits (`stacks.canary`).
+    """
+
+    service_token: str
+    settings: str
+
+
 class Gate(Construct):
     """Endpoints of a runtime, and what lets a version pass.
 
@@ -56,6 +71,7 @@ class Gate(Construct):
         runtime: The runtime.
         release: What is checked.
         service_token: Who checks.
+        canary: How a new version begins, if not with all new sessions.
     """
 
     def __init__(
@@ -66,6 +82,7 @@ class Gate(Construct):
         runtime: agentcore.CfnRuntime,
         release: Release,
         service_token: str,
+        canary: CanaryPlan | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._stack = scope
@@ -93,9 +110,37 @@ class Gate(Construct):
             },
         )
         checks.node.add_dependency(candidate)
+        previous = checks.get_att_string("Previous")
+        if canary:
+            begun = self._add_canary(canary, release, checks)
+            newest, previous = begun.get_att_string("Live"), begun.get_att_string("Previous")
         live = self._add_endpoint("Live", LIVE, newest)
         live.node.add_dependency(checks)
-        self._add_endpoint("Previous", PREVIOUS, checks.get_att_string("Previous"))
+        self._add_endpoint("Previous", PREVIOUS, previous)
+
+    def _add_canary(self, canary: CanaryPlan, release: Release, checks: cdk.CustomResource) -> cdk.CustomResource:
+        """The endpoint first: by the route callers find the version there."""
+        newest = self._runtime.attr_agent_runtime_version
+        endpoint = self._add_endpoint("CanaryEndpoint", CANARY, newest)
+        endpoint.node.add_dependency(checks)
+        begun = cdk.CustomResource(
+            self,
+            "Canary",
+            resource_type=CANARY_TYPE,
+            service_token=canary.service_token,
+            properties={
+                "Agent": release.agent,
+                "RuntimeArn": self._runtime.attr_agent_runtime_arn,
+                "Version": newest,
+                "Gate": checks.ref,
+                "Previous": checks.get_att_string("Previous"),
+                "Settings": canary.settings,
+                # A change of tags writes to the endpoints too, and would take them to where they were then.
+                "Tags": json.dumps(self._stack.target.tags, sort_keys=True),
+            },
+        )
+        begun.node.add_dependency(endpoint)
+        return begun
 
     def _add_endpoint(self, construct_id: str, name: str, version: str) -> agentcore.CfnRuntimeEndpoint:
         runtime_id = self._runtime.attr_agent_runtime_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,11 +51,6 @@ class Answer:
     first_text_ms: float | None
     latency_ms: float
     body: Mapping[str, Any]
-
-
-def new_session_id() -> str:
-    """Makes a session id as long as AgentCore wants them."""
-    return f"strandline-{uuid.uuid4()}"
 
 
 def invoke(client: Any, question: Question, **request: str) -> Iterator[Event]:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .agent_calls import AgentFailed, Answer, invoke, new_session_id, read
+from .agent_calls import AgentFailed, Answer, invoke, read
+from .canary_routes import new_session_id
 from .dialects import DIALECTS, Question
 from .expectations import Check, cost_of, find_unmet, latency_of, said_by, unmet_by_failure
 

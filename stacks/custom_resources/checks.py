@@ -15,6 +15,7 @@ from typing import Any
 
 from .check_run import CheckRun, Endpoint, Judge, Report
 from .endpoint_names import LIVE, PREVIOUS
+from .endpoints import version_behind
 from .events import Change, ChangeFailed, Made, answer
 from .judging import judge_by
 from .records import encode_record, gate_id, is_of_release, record_key, release_of
@@ -135,16 +136,7 @@ class Gate:
 
     def _version_to_hold(self, asked: Mapping[str, Any]) -> str:
         """What callers reach before this release; where that is this one already, what was held before."""
-        live = self._version_of(asked["RuntimeArn"], LIVE)
+        live = version_behind(self._control, asked["RuntimeArn"], LIVE)
         if live is not None and live != asked["Version"]:
             return live
-        return self._version_of(asked["RuntimeArn"], PREVIOUS) or str(asked["Version"])
-
-    def _version_of(self, runtime_arn: str, endpoint: str) -> str | None:
-        try:
-            found = self._control.get_agent_runtime_endpoint(
-                agentRuntimeId=runtime_arn.rpartition("/")[2], endpointName=endpoint
-            )
-        except self._control.exceptions.ResourceNotFoundException:
-            return None
-        return str(found["liveVersion"])
+        return version_behind(self._control, asked["RuntimeArn"], PREVIOUS) or str(asked["Version"])

@@ -16,7 +16,7 @@ from strandline.commands.deploy import Deployment, prepare
 from strandline.commands.invoke import ask_and_print
 from strandline.console import stderr, stdout
 from strandline.inventory import take_inventory
-from strandline.invocation import new_session_id, told_of
+from strandline.invocation import open_agent, told_of
 from strandline.local_cloud import default_home
 from strandline.targets import BLUEPRINTS, ENVIRONMENTS, Target
 
@@ -52,7 +52,8 @@ def demo(
         deployment.run(before_agents=lambda: put_value(target, key, os.environ[key]) if key else None)
     stdout.print(f"\n[bold]{_AGENT}[/], asked: {prompt}\n")
     with _timed(times, "first answer (a cold start)"):
-        answer = ask_and_print(target, _AGENT, prompt, session_id=new_session_id())
+        agent = open_agent(target, _AGENT)
+        answer = ask_and_print(agent, prompt, agent.new_session())
     stdout.print()
     _print_summary(take_inventory(target), answer, times, target)
 

@@ -45,11 +45,11 @@ def _table(entries: list[Entry]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("environment", "version", "endpoints", "bundle", "code", "checks", "made", "by"):
+    for heading in ("environment", "version", "endpoints", "bundle", "code", "checks", "canary", "made", "by"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
         hashes = [(found or "")[:12] for found in (entry.bundle, entry.code)]
         endpoints = ", ".join(entry.endpoints)
-        told = (entry.checks or "", entry.created_at[:19], entry.by or "")
+        told = (entry.checks or "", entry.canary or "", entry.created_at[:19], entry.by or "")
         table.add_row(entry.environment, entry.version, endpoints, *hashes, *told)
     return table

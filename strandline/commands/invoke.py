@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from strandline.console import stderr, stdout
-from strandline.invocation import ask, new_session_id, told_of
+from strandline.invocation import open_agent, told_of
 from strandline.targets import (
     ENVIRONMENTS,
     AgentArgument,
@@ -20,7 +20,7 @@ from strandline.targets import (
 
 if TYPE_CHECKING:
     from stacks.custom_resources.agent_calls import Answer
-    from strandline.targets import Target
+    from strandline.client import Agent
 
 
 def invoke(
@@ -35,21 +35,20 @@ def invoke(
 ) -> None:
     """Ask a deployed agent and stream its answer."""
     target = open_target(env, environments)
-    session_id = session or new_session_id()
+    asked = open_agent(target, agent)
+    session_id = session or asked.new_session()
     if as_json:
-        answer = ask(target, agent, prompt, session_id=session_id)
-        stdout.print_json(json.dumps(told_of(answer)))
+        stdout.print_json(json.dumps(told_of(asked.ask(prompt, session_id=session_id))))
         return
-    answer = ask_and_print(target, agent, prompt, session_id=session_id)
+    answer = ask_and_print(asked, prompt, session_id)
     stderr.print(f"[dim]session {session_id}, {answer.latency_ms / 1000:.1f} s[/]", highlight=False)
 
 
-def ask_and_print(target: Target, agent: str, prompt: str, *, session_id: str) -> Answer:
+def ask_and_print(agent: Agent, prompt: str, session_id: str) -> Answer:
     """Asks an agent and prints its answer piece by piece; a new session's start shows a spinner.
 
     Args:
-        target: The environment.
-        agent: Id of the agent.
+        agent: The agent.
         prompt: What to ask.
         session_id: AgentCore's session.
 
@@ -57,15 +56,15 @@ def ask_and_print(target: Target, agent: str, prompt: str, *, session_id: str) -
         The answer.
 
     Raises:
-        StrandlineError: As `ask` does.
+        StrandlineError: As `Agent.ask` does.
     """
-    waiting = stderr.status(f"Waiting for {agent}")
+    waiting = stderr.status(f"Waiting for {agent.name}")
 
     def print_piece(text: str) -> None:
         waiting.stop()
         stdout.print(text, end="", markup=False, highlight=False)
 
     with waiting:
-        answer = ask(target, agent, prompt, session_id=session_id, on_text=print_piece)
+        answer = agent.ask(prompt, session_id=session_id, on_text=print_piece)
     stdout.print()
     return answer

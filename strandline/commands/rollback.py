@@ -33,8 +33,10 @@ def rollback(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Move an agent's `live` to the version before, by one update of the endpoint."""
+    from stacks.custom_resources.canaries import BACK
     from stacks.names import LIVE
     from stacks.releases.store import ReleaseFolder
+    from strandline.canaries import end_canary, running_canary
     from strandline.endpoints import Endpoints
     from strandline.execution_roles import require_role
     from strandline.invocation import find_runtime
@@ -43,21 +45,30 @@ def rollback(
     started = time.perf_counter()
     target = open_target(env, environments)
     endpoints = Endpoints(target, find_runtime(target, agent))
+    canary = running_canary(target, agent)
+    if canary:
+        end_canary(target, canary, BACK, "it was rolled back")
     behind = endpoints.versions_behind()
-    wanted = to or _version_before(behind, agent, env)
     live = behind.get(LIVE)
-    if live == wanted:
+    # The version before a canary is the one that live never left.
+    wanted = to or (canary and live) or _version_before(behind, agent, env)
+    if live == wanted and not canary:
         raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
     version = endpoints.version(wanted)
     require_role(target, agent, version)
-    endpoints.move_live(wanted)
+    if live != wanted:
+        endpoints.move_live(wanted)
     written = restore_entry(target, ReleaseFolder.beside(environments), agent, version)
     took = time.perf_counter() - started
     told = {"agent": agent, "environment": env, "from": live, "to": wanted, "bundle": version.bundle, "seconds": took}
+    told["canary"] = canary.version if canary else None
     if as_json:
         stdout.print_json(json.dumps(told))
         return
-    stderr.print(f"{agent} in {env}: live went from version {live} to {wanted} in {took:.1f} s.", highlight=False)
+    if canary:
+        stderr.print(f"The canary of {agent} in {env}, version {canary.version}, went back.", highlight=False)
+    if live != wanted:
+        stderr.print(f"{agent} in {env}: live went from version {live} to {wanted} in {took:.1f} s.", highlight=False)
     if written:
         stderr.print(f"{written} names it again: commit it.", markup=False, highlight=False)
     elif target.environment.is_locked:

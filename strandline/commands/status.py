@@ -74,7 +74,7 @@ def _table(inventory: Inventory) -> Table:
 def _versions(agent: DeployedAgent) -> str:
     return (
         f"version {agent.version}, live {agent.live}, candidate {agent.candidate}, previous {agent.previous}, "
-        f"bundle {(agent.bundle or 'none')[:12]}"
+        f"bundle {(agent.bundle or 'none')[:12]}" + (f", canary: {agent.canary}" if agent.canary else "")
     )
 
 
@@ -118,7 +118,9 @@ def _side_by_side(inventories: Mapping[str, Inventory], beside: Mapping[str, Map
 
 def _cell(inventory: Inventory, agent: DeployedAgent, beside: NextDoor | None) -> str:
     told = [f"live {agent.live}", f"bundle {(agent.bundle or 'none')[:12]}"]
-    if agent.candidate != agent.live:
+    if agent.canary:
+        told.append(f"canary: {agent.canary}")
+    elif agent.candidate != agent.live:
         told.append(f"candidate {agent.candidate}")
     if agent.status != "READY":
         told.append(agent.status)

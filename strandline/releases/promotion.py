@@ -14,6 +14,7 @@ from stacks.releases.lock import PinnedBundle, RecordedChecks, ReleasedAgent, Re
 from stacks.releases.project import gateway_facts, project_of_lock, released_project
 from stacks.releases.store import PendingReleases, ReleaseFolder
 from strandline.callers import caller, moment
+from strandline.canaries import require_no_canary
 from strandline.checks.results import read_results
 from strandline.releases.bucket import PublishedLock, ReleaseBucket, told_of
 from strandline.releases.candidates import origin_in_lock, origin_in_tree
@@ -206,6 +207,7 @@ class Promotion:
     def _proven(self, origins: Sequence[Origin]) -> dict[str, Version]:
         """What the source runs, after making sure that it is what the source says: hashes, bytes and drift."""
         names = [origin.agent for origin in origins]
+        require_no_canary(self._source, names)
         running = read_running(self._source, names)
         templates = read_deployed(self._source, [self._source.agent_stack_name(name) for name in names])
         for origin in origins:

@@ -12,6 +12,9 @@ from stacks.environments import load_environments
 from stacks.project import load_project
 from stacks.releases.project import PinnedArtefact
 from stacks.releases.store import ReleaseFolder
+from strandline.canaries import running_canaries, summary
+from strandline.endpoints import Endpoints
+from strandline.invocation import find_runtime
 from strandline.releases.bucket import ReleaseBucket
 from strandline.releases.candidates import require_order
 from strandline.releases.changes import read_assembly, read_deployed
@@ -23,6 +26,7 @@ from strandline.releases.running import read_running
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stacks.custom_resources.canary_routes import Route
     from stacks.releases.lock import ReleasedAgent
     from strandline.commands.deploy import Deployment
     from strandline.releases.promotion import Prepared, Request
@@ -177,8 +181,12 @@ class PromotionSession:
         lock, moved = self._prepared.lock, self._prepared.moved
         name = self._destination.environment.name
         running = read_running(self._destination, moved)
+        canaries = {route.agent: route for route in running_canaries(self._destination)}
         for agent in moved:
             entry, found = lock.agents[agent], running.get(agent)
+            if route := canaries.get(agent):
+                yield self._read_canary(entry, route)
+                continue
             if found is None or (found.code, found.bundle) != (entry.artefact, entry.bundle):
                 raise ReadBackError(
                     f"{agent} in {name} answers with {found.bundle if found else 'nothing'}, and "
@@ -186,6 +194,17 @@ class PromotionSession:
                     f"nothing to change: `strandline rollback {agent} --env {name} --to VERSION` moves `live` there."
                 )
             yield f"{agent}: {name} answers with version {found.number}: bundle {found.bundle}, code {found.code}"
+
+    def _read_canary(self, entry: ReleasedAgent, route: Route) -> str:
+        """`live` gets it when its time is over; until then the lock names what the canary is."""
+        name = self._destination.environment.name
+        found = Endpoints(self._destination, find_runtime(self._destination, route.agent)).version(route.version)
+        if (found.code, found.bundle) != (entry.artefact, entry.bundle):
+            raise ReadBackError(
+                f"The canary of {route.agent} in {name} is bundle {found.bundle}, and "
+                f"{self._folder.lock_file(name)} says {entry.bundle}: see strandline canary {route.agent} --env {name}."
+            )
+        return f"{route.agent}: {name} gives version {route.version}, bundle {found.bundle}, {summary(route)}"
 
 
 def _blueprint(prepared: Prepared, sha256: str) -> dict[str, Any]:

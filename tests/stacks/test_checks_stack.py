@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,8 +24,13 @@ JUDGED = {
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """An agent whose answers are judged, where models are simulated and where they are not."""
     environments = {name: ENVIRONMENTS[name] for name in ("simulation", "staging")}
+    environments["staging"] = {**environments["staging"], "canary": {"share": "5%"}}
     modes = {"execution_modes": {"simulation": True, "staging": True}}
-    root = write_project(tmp_path_factory.mktemp("project"), [blueprint("tide", **JUDGED, **modes)], environments)
+    root = write_project(
+        tmp_path_factory.mktemp("project"),
+        [blueprint("tide", **JUDGED, **modes), blueprint("silent", observability={"enabled": False}, **modes)],
+        environments,
+    )
     return synthesise(root, tmp_path_factory.mktemp("assembly"))
 
 
@@ -62,7 +67,7 @@ def test_a_judge_is_there_where_models_answer_and_it_reads_one_key(judged: Assem
             if "GATEWAY_URL" in function["Properties"]["Environment"]["Variables"]:
                 assert function["Properties"]["VpcConfig"]["SubnetIds"]
 
-    assert functions == {"Simulation/Checks": 1, "Staging/Checks": 2}
+    assert functions == {"Simulation/Checks": 2, "Staging/Checks": 3}
     (reads,) = statements(judged, "Staging/Checks", "secretsmanager:GetSecretValue")
     assert text_of(reads["Resource"]).endswith(":secret:strandline/staging/LITELLM_MASTER_KEY-??????")
     assert len(statements(judged, "Staging/Checks", "lambda:InvokeFunction")) == 1
@@ -75,3 +80,66 @@ def test_in_simulation_nobody_judges_and_the_rest_is_held(judged: Assembly) -> N
     assert (simulated["judge_model"], simulated["repetitions"]) == (None, 3)
     assert real["checks"] == JUDGED["checks"]
     assert real["judge_model"] == "demo"
+
+
+def test_a_canary_watcher_moves_endpoints_of_its_environment_and_reads_what_they_log(judged: Assembly) -> None:
+    own = "arn:aws:{}:us-east-1:111111111111:{}"
+    rights = {
+        "bedrock-agentcore:UpdateAgentRuntimeEndpoint": [own.format("bedrock-agentcore", "runtime/staging_*")],
+        "logs:StartQuery": [own.format("logs", "log-group:/aws/bedrock-agentcore/runtimes/staging_*")],
+        "ssm:GetParametersByPath": [own.format("ssm", "parameter/strandline/staging")],
+        "ssm:PutParameter": [
+            own.format("ssm", f"parameter/strandline/staging/*/{name}") for name in ("canary", "canary-end")
+        ],
+    }
+    for action, resources in rights.items():
+        (found,) = statements(judged, "Staging/Checks", action)
+        named = found["Resource"] if isinstance(found["Resource"], list) else [found["Resource"]]
+        assert [text_of(one) for one in named] == resources
+    written = [text_of(one["Resource"]) for one in statements(judged, "Staging/Checks", "s3:PutObject")]
+    assert "<RecordBucket.Arn>/canaries/*" in written
+    for action in ("s3:GetObject", "bedrock-agentcore:UpdateAgentRuntime", "iam:PassRole", "ssm:GetParameterHistory"):
+        assert statements(judged, "Staging/Checks", action) == []
+
+
+def test_it_is_woken_each_minute_and_tells_only_where_canaries_are_wanted(judged: Assembly) -> None:
+    rules = [rule["Properties"] for stack, _, rule in judged.resources("AWS::Events::Rule") if stack.endswith("Checks")]
+    alarms = [stack for stack, _, _ in judged.resources("AWS::CloudWatch::Alarm") if stack.endswith("Checks")]
+
+    assert [rule["ScheduleExpression"] for rule in rules] == ["rate(1 minute)"]
+    assert json.loads(rules[0]["Targets"][0]["Input"]) == {"Watch": "canaries"}
+    assert alarms == ["Staging/Checks"] * 2
+
+
+def test_where_a_canary_is_wanted_it_says_what_live_and_previous_hold(judged: Assembly) -> None:
+    def endpoints(path: str) -> dict[str, Any]:
+        return {
+            one["Properties"]["Name"]: one
+            for stack, _, one in judged.resources("AWS::BedrockAgentCore::RuntimeEndpoint")
+            if stack == path
+        }
+
+    canary = judged.one("Staging/Agent-tide", "Custom::StrandlineCanary")
+    (begins,) = [name for stack, name, _ in judged.resources("Custom::StrandlineCanary") if stack.endswith("tide")]
+    with_one, without = endpoints("Staging/Agent-tide"), endpoints("Simulation/Agent-tide")
+
+    assert with_one.keys() == {"candidate", "canary", "live", "previous"}
+    for name in ("live", "previous"):
+        held = with_one[name]["Properties"]["AgentRuntimeVersion"]
+        assert held == {"Fn::GetAtt": [begins, name.capitalize()]}
+    newest = {"Fn::GetAtt": ["Runtime", "AgentRuntimeVersion"]}
+    assert with_one["canary"]["Properties"]["AgentRuntimeVersion"] == canary["Version"] == newest
+    assert without.keys() == endpoints("Staging/Agent-silent").keys() == {"candidate", "live", "previous"}
+    assert without["live"]["Properties"]["AgentRuntimeVersion"] == newest
+    assert json.loads(canary["Settings"])["share"] == 0.05
+
+
+def test_the_endpoint_of_the_canary_moves_after_the_checks_and_before_it_begins(judged: Assembly) -> None:
+    resources = judged.documents["Staging/Agent-tide"]["Resources"]
+    by_type = {one["Type"]: name for name, one in resources.items()}
+    (endpoint,) = [
+        name for name, one in resources.items() if one["Properties"].get("Name") == "canary" and "DependsOn" in one
+    ]
+
+    assert by_type[GATE] in resources[endpoint]["DependsOn"]
+    assert endpoint in resources[by_type["Custom::StrandlineCanary"]]["DependsOn"]

@@ -1,0 +1,164 @@
+"""What begins the canaries of an environment and watches them each minute: one function for all agents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from stacks.constructs.deployment_function import DeploymentFunction
+from stacks.custom_resources.canaries import METRIC_NAMESPACE, WENT_BACK
+from stacks.custom_resources.canary import WATCH_EVENT
+from stacks.custom_resources.canary_routes import ending_name, folder, route_name
+from stacks.nag import acknowledge
+from stacks.names import partition
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_s3 as s3
+
+    from stacks.base import EnvironmentStack
+    from stacks.environments import Environment
+
+# Two waits of AgentCore for an endpoint, beside the query of the log.
+_TIMEOUT_SECONDS = 300
+_FIVE_MINUTES = cdk.Duration.minutes(5)
+
+
+class CanaryWatch(Construct):
+    """The function, and where canaries are wanted its schedule and its alarms.
+
+    Args:
+        scope: The stack of the checks.
+        construct_id: Id in the stack.
+        bucket: Where what became of canaries is kept.
+
+    Attributes:
+        service_token: What a canary names as its maker.
+    """
+
+    def __init__(self, scope: EnvironmentStack, construct_id: str, *, bucket: s3.CfnBucket) -> None:
+        super().__init__(scope, construct_id)
+        target = scope.target
+        function = DeploymentFunction(
+            scope,
+            f"{construct_id}Function",
+            module="canary",
+            description=f"Begins and watches the canaries of the agents in {target.name}",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            variables={"STRANDLINE_ENVIRONMENT": target.name, "RECORDS": bucket.ref},
+            statements=_rights(target, bucket),
+        )
+        acknowledge(function, _reasons(target))
+        self.service_token = function.arn
+        if target.canary:
+            self._add_schedule(target, function)
+            self._add_alarms(target, function)
+
+    def _add_schedule(self, target: Environment, function: DeploymentFunction) -> None:
+        watch = events.CfnRule(
+            self,
+            "Watch",
+            description=f"Looks at the canaries of the agents in {target.name}",
+            schedule_expression="rate(1 minute)",
+            targets=[events.CfnRule.TargetProperty(arn=function.arn, id="Canaries", input=json.dumps(WATCH_EVENT))],
+        )
+        lambda_.CfnPermission(
+            self,
+            "Watched",
+            action="lambda:InvokeFunction",
+            function_name=function.arn,
+            principal="events.amazonaws.com",
+            source_arn=watch.attr_arn,
+        )
+
+    def _add_alarms(self, target: Environment, function: DeploymentFunction) -> None:
+        went_back = cloudwatch.Metric(
+            namespace=METRIC_NAMESPACE,
+            metric_name=WENT_BACK,
+            dimensions_map={"environment": target.name},
+            statistic="Sum",
+            period=_FIVE_MINUTES,
+        )
+        errors = cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name="Errors",
+            dimensions_map={"FunctionName": function.name},
+            statistic="Sum",
+            period=_FIVE_MINUTES,
+        )
+        topic = target.gateway.alarm_topic_arn
+        tell = actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", topic)) if topic else None
+        for name, metric, told in (
+            ("WentBack", went_back, "The canary of an agent went back: `strandline canary AGENT` says why."),
+            ("NotWatched", errors, "Canaries could not be looked at, or an endpoint could not be moved."),
+        ):
+            alarm = cloudwatch.Alarm(
+                self,
+                name,
+                metric=metric,
+                threshold=0,
+                evaluation_periods=1,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+                alarm_description=told,
+            )
+            if tell:
+                alarm.add_alarm_action(tell)
+
+
+def _rights(target: Environment, bucket: s3.CfnBucket) -> list[iam.PolicyStatement]:
+    own = _own_parameters(target)
+    takes_down = iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:DeleteParameter"], resources=own)
+    if target.canary is None:
+        return [takes_down]
+    return [
+        takes_down,
+        iam.PolicyStatement(actions=["ssm:PutParameter"], resources=own),
+        iam.PolicyStatement(
+            actions=["ssm:GetParametersByPath"], resources=[_arn(target, "ssm", f"parameter{folder(target.name)}"[:-1])]
+        ),
+        iam.PolicyStatement(
+            actions=["bedrock-agentcore:GetAgentRuntimeEndpoint", "bedrock-agentcore:UpdateAgentRuntimeEndpoint"],
+            resources=[_runtimes(target)],
+        ),
+        iam.PolicyStatement(actions=["logs:StartQuery"], resources=[_log_groups(target)]),
+        iam.PolicyStatement(actions=["logs:GetQueryResults"], resources=["*"]),
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=[f"{bucket.attr_arn}/canaries/*"]),
+    ]
+
+
+def _reasons(target: Environment) -> dict[str, str]:
+    own = "One function for all agents of the environment, whose names are not known here."
+    moved = "It moves endpoints of the environment's agents; AgentCore ends the names of runtimes with ids of its own."
+    asked = "GetQueryResults knows no resource (Service Authorization Reference); what it may ask, StartQuery says."
+    records = "Records are named by agent and version; it writes them and cannot read any."
+    return {
+        **{f"AwsSolutions-IAM5[Resource::{one}]": own for one in (*_own_parameters(target), _log_groups(target))},
+        f"AwsSolutions-IAM5[Resource::{_runtimes(target)}]": moved,
+        "AwsSolutions-IAM5[Resource::*]": asked,
+        "AwsSolutions-IAM5[Resource::<RecordBucket.Arn>/canaries/*]": records,
+    }
+
+
+def _arn(target: Environment, service: str, name: str) -> str:
+    return f"arn:{partition(target)}:{service}:{target.region}:{target.account}:{name}"
+
+
+def _own_parameters(target: Environment) -> list[str]:
+    return [_arn(target, "ssm", f"parameter{name(target.name, '*')}") for name in (route_name, ending_name)]
+
+
+def _runtimes(target: Environment) -> str:
+    return _arn(target, "bedrock-agentcore", f"runtime/{target.name}_*")
+
+
+def _log_groups(target: Environment) -> str:
+    return _arn(target, "logs", f"log-group:/aws/bedrock-agentcore/runtimes/{target.name}_*")

@@ -1,0 +1,159 @@
+"""A canary that goes to all and one that goes back, under load: nobody sees a failure, and sessions stay as they began.
+
+It leaves the environment with canaries, for the bad releases that come after.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import pytest
+
+from stacks.custom_resources.canary_routes import endpoint_of
+from strandline.client import Agent
+from tests.e2e.load import load_on
+from tests.support.openai_replies import Reply
+
+pytestmark = pytest.mark.e2e
+NAME = "/strandline/local/direct/canary"
+CANARY = "canary: {share: 50%, duration: 5m, min_sessions: 5, max_fallback_increase: 0%}"
+
+
+class Trial:
+    """The agent `direct` in an environment with canaries, its callers, and the watcher."""
+
+    def __init__(self, project):
+        self.project = project
+        self.blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
+        self.parameters = project.client("ssm")
+        outputs = project.client("cloudformation").describe_stack_resources(StackName="Local-Checks")["StackResources"]
+        self.watcher = next(
+            one["PhysicalResourceId"]
+            for one in outputs
+            if one["ResourceType"] == "AWS::Lambda::Function" and one["LogicalResourceId"].startswith("Canaries")
+        )
+        self.caller = Agent(
+            "direct",
+            environment="local",
+            runtime_arn=project.runtime_arn("direct"),
+            protocol="HTTP",
+            agents=project.client("bedrock-agentcore"),
+            parameters=self.parameters,
+            clock=itertools.count(step=60).__next__,  # no route is kept
+        )
+
+    def deploy(self, changes):
+        """Another blueprint of the agent."""
+        text = self.blueprint.read_text()
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        self.blueprint.write_text(text)
+        done = self.project.deploy()
+        assert done.returncode == 0, done.stderr
+
+    def run(self, *arguments):
+        return self.project.run(*arguments, "--env", "local")
+
+    def behind(self):
+        found = self.project.client("bedrock-agentcore-control").list_agent_runtime_endpoints(
+            agentRuntimeId=self.project.runtime_arn("direct").rpartition("/")[2]
+        )["runtimeEndpoints"]
+        return {one["name"]: one["liveVersion"] for one in found}
+
+    def route(self):
+        try:
+            return json.loads(self.parameters.get_parameter(Name=NAME)["Parameter"]["Value"])
+        except self.parameters.exceptions.ParameterNotFound:
+            return None
+
+    def sessions(self, of_each):
+        """As many new sessions of each side, each asked once: what answered, by session."""
+        ids = {"canary": [], "live": []}
+        while min(map(len, ids.values())) < of_each:
+            session = self.caller.new_session()
+            ids[endpoint_of(session)].append(session)
+        chosen = [session for side in ids.values() for session in side[:of_each]]
+        return {session: self.ask(session) for session in chosen}
+
+    def ask(self, session):
+        return self.caller.ask("Say something.", session_id=session).body["version"]
+
+    def let_time_pass(self):
+        route = self.route()
+        route["ends"] = route["began"]
+        self.parameters.put_parameter(Name=NAME, Value=json.dumps(route), Type="String", Overwrite=True)
+
+    def watch(self):
+        answer = self.project.client("lambda").invoke(FunctionName=self.watcher, Payload=b'{"Watch": "canaries"}')
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+@pytest.fixture(scope="module")
+def trial(project):
+    """Version 1.2.4 is the first that comes as a canary."""
+    project.provider.script("my-org/weaker", Reply(headers={"x-litellm-attempted-fallbacks": "1"}))
+    environments = project.folder / "environments.yaml"
+    environments.write_text(environments.read_text().replace("execution_mode:", f"{CANARY}, execution_mode:"))
+    blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
+    blueprint.write_text(blueprint.read_text().replace("version: 1.2.3", "version: 1.2.4"))
+    done = project.deploy()
+    assert done.returncode == 0, done.stderr
+    made = Trial(project)
+    with load_on(project, ("routed", "direct")) as made.load:
+        yield made
+    assert made.load.failed == []
+    assert made.load.answered > 40
+
+
+def test_a_canary_that_does_well_goes_to_all(trial):
+    before, route = trial.behind(), trial.route()
+    assert (route["version"], route["live"]) == (before["canary"], before["live"])
+    assert before["canary"] == before["candidate"] != before["live"]
+    # When callers come, each new session by its share
+    answered = trial.sessions(5)
+    assert {(endpoint_of(session), version) for session, version in answered.items()} == {
+        ("canary", "1.2.4"),
+        ("live", "1.2.3"),
+    }
+    # Then nothing happens before its time, and what runs is said
+    trial.watch()
+    assert trial.route() == route
+    shown = json.loads(trial.run("canary", "direct", "--json").stdout)
+    assert {side: one["sessions"] for side, one in shown["figures"].items()} == {"canary": 5, "live": 5}
+    assert "canary: version" in trial.run("status").stdout
+    (told,) = [line for line in trial.run("drift").stdout.splitlines() if line.startswith("canary:")]
+    assert f"version {route['version']} is a canary (50% of new sessions until" in told
+    # And afterwards all get it; sessions that run keep their version
+    trial.let_time_pass()
+    trial.watch()
+    after = trial.behind()
+    assert (after["live"], after["previous"], trial.route()) == (before["canary"], before["live"], None)
+    assert {session: trial.ask(session) for session in answered} == answered
+    assert trial.project.invoke("direct", "Who answers?")[-1]["version"] == "1.2.4"
+    assert "went to all: no limit was passed in 5 sessions" in trial.run("canary", "direct").stderr
+    assert trial.run("drift").returncode == 0
+
+
+def test_a_canary_that_does_worse_goes_back_and_the_record_says_why(trial):
+    trial.deploy({"version: 1.2.4": "version: 1.2.5", "my-org/claude-fable": "my-org/weaker"})
+    before = trial.behind()
+    # When its model falls back, which nobody but the watcher sees
+    answered = trial.sessions(6)
+    assert set(answered.values()) == {"1.2.4", "1.2.5"}
+    trial.watch()
+    # Then it goes back at once
+    after = trial.behind()
+    assert trial.route() is None
+    assert after == {**before, "canary": before["live"]}
+    assert {session: trial.ask(session) for session in answered} == answered
+    told = trial.run("canary", "direct").stderr
+    assert re.search(r"went back: fallbacks: 6 of 6 sessions of the canary, 0 of 6 of live", told)
+    assert "(watcher, 20" in told
+    (drift,) = [line for line in trial.run("drift").stdout.splitlines() if line.startswith("canary:")]
+    assert "went back: fallbacks" in drift
+    newest = json.loads(trial.run("history", "direct", "--json").stdout)["versions"][0]
+    assert newest["canary"].startswith("went back: fallbacks")
+    # And new sessions get what is live, whoever asks
+    assert {endpoint_of(trial.caller.new_session()) for _ in range(40)} == {"live"}
