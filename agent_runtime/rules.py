@@ -30,7 +30,10 @@ _PROCESS_NAMES = frozenset({"PATH", "HOME", "PORT"})
 # Their secrets hold the keys of the environment's gateway, which are made and never typed; an agent that could name
 # one would read the master key, or another agent's.
 _KEYS_OF_THE_GATEWAY = frozenset(
-    {"LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "STRANDLINE_GATEWAY_KEY", "STRANDLINE_GATEWAY_KEY_NEXT"}
+    {
+        *("LITELLM_MASTER_KEY", "LITELLM_MASTER_KEY_NEXT", "LITELLM_SALT_KEY"),
+        *("STRANDLINE_GATEWAY_KEY", "STRANDLINE_GATEWAY_KEY_NEXT"),
+    }
 )
 _KEY_OF_AN_AGENT = "GATEWAY_KEY_"
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})

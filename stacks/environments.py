@@ -204,7 +204,8 @@ class EnvironmentSettings(StrictModel):
     log_retention_days: LogRetentionDays = Field(default=30, description="Days that logs are kept.")
     rotation: RotationPeriod | None = Field(
         default=None,
-        description="How often the keys that the gateway mints for agents are replaced, in days, such as 30d.",
+        description="How often every key that nobody types is replaced, in days, such as 30d: the gateway's own, "
+        "and those that it mints for agents.",
         examples=["30d"],
     )
     canary: Canary | None = Field(
@@ -274,21 +275,10 @@ def _check_releases(file: EnvironmentsFile) -> Iterator[Fault]:
             )
 
 
-def _check_rotation(file: EnvironmentsFile) -> Iterator[Fault]:
-    for name, settings in file.environments.items():
-        written = settings.gateway.model_dump(exclude_unset=True, exclude_none=True)
-        if settings.rotation and complete_hosting(name, written)["profile"] != "managed":
-            yield Fault(
-                "a stateless gateway mints no keys that could be replaced",
-                "remove rotation, or write gateway: {profile: managed}",
-                ("environments", name, "rotation"),
-            )
-
-
 class EnvironmentsFile(StrictModel):
     """The whole of `environments.yaml`."""
 
-    RULES: ClassVar[Rules] = (_check_hosting, _check_releases, _check_rotation)
+    RULES: ClassVar[Rules] = (_check_hosting, _check_releases)
 
     environments: Mapping[EnvironmentName, EnvironmentSettings] = Field(
         min_length=1, description="Environments by name: local, simulation, staging, production."

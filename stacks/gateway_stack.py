@@ -11,7 +11,6 @@ from aws_cdk import aws_logs as logs
 
 from gateway.compile import compile_config
 from gateway.image import read_image_lock
-from gateway.settings import MASTER_KEY
 from stacks.assets import add_bytes
 from stacks.base import EnvironmentStack
 from stacks.constructs.gateway_alarms import GatewayAlarms
@@ -19,16 +18,17 @@ from stacks.constructs.gateway_keys import GatewayKeys
 from stacks.constructs.litellm_service import GatewayNetwork, LiteLLMService, build_cluster
 from stacks.constructs.litellm_task import LiteLLMTask, TaskNeeds
 from stacks.constructs.migration import Migration
+from stacks.constructs.own_key_schedule import OwnKeySchedule
 from stacks.gateway_bundle import build_gateway_bundle
 from stacks.gateway_rights import find_rights
+from stacks.gateway_target import own_keys
 from stacks.nag import acknowledge, acknowledge_log_streams
 from stacks.names import (
-    ENVIRONMENT_KEY,
     GATEWAY_ADMIN_PORT,
     GATEWAY_PORT,
     KEY_MAKER_OUTPUT,
-    NEXT_ENVIRONMENT_KEY,
     SALT_KEY,
+    next_key,
 )
 
 if TYPE_CHECKING:
@@ -121,13 +121,17 @@ class GatewayStack(EnvironmentStack):
             self.service.service.node.add_dependency(migration)
         keys = self._build_key_maker(network)
         self.key_maker = self.export(keys.service_token) if keys else None
+        rotating = {"RotationFailed": keys.function_name} if keys else {}
+        if days := environment.rotation_days:
+            own = OwnKeySchedule(self, "OwnKeys", service=self.service.service, days=days)
+            rotating["OwnKeyRotationFailed"] = own.function_name
         GatewayAlarms(
             self,
             "Watch",
             environment=environment,
             service=self.service,
             log_group=log_group,
-            key_maker=keys.function_name if keys else None,
+            rotating=rotating,
         )
         acknowledge_log_streams(self.task.execution_role, self, "Logs")
         acknowledge(
@@ -204,7 +208,9 @@ class GatewayStack(EnvironmentStack):
 
 def _secrets(environment: Environment, settings: GatewaySettings, config: str) -> list[str]:
     """What tasks get of the environment's secrets: their own keys, and what the configuration refers to."""
-    own = [MASTER_KEY, *([SALT_KEY] if environment.gateway.is_managed else [ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY])]
+    rotated = own_keys(environment)
+    following = [next_key(key) for key, is_followed in rotated.items() if is_followed]
+    own = [*rotated, *following, *([SALT_KEY] if environment.gateway.is_managed else [])]
     referred = set(_REFERENCE.findall(config))
     return [*own, *sorted(referred.intersection(settings.secret_names) - set(own))]
 

@@ -1,10 +1,12 @@
-"""What of an environment changes the configuration that `gateway.yaml` becomes. Imports no CDK."""
+"""What of an environment changes the gateway: its keys, and what `gateway.yaml` becomes. Imports no CDK."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.settings import MASTER_KEY
 from gateway.target import GatewayTarget
+from stacks.names import ENVIRONMENT_KEY
 from stacks.simulation import simulated_models
 
 if TYPE_CHECKING:
@@ -32,3 +34,17 @@ def gateway_target(environment: Environment, agents: Iterable[LoadedBlueprint]) 
         tasks=hosting.max_tasks,
         simulated_models=simulated_models(agents, environment),
     )
+
+
+def own_keys(environment: Environment) -> dict[str, bool]:
+    """The gateway's own keys that rotate.
+
+    Args:
+        environment: The environment.
+
+    Returns:
+        By variable, whether tasks take the key that follows it as well. The master key of a gateway without a database
+        has none: nobody calls with it but an operator, and a secret is paid for each month.
+    """
+    is_managed = environment.gateway.is_managed
+    return {MASTER_KEY: is_managed} | ({} if is_managed else {ENVIRONMENT_KEY: True})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stacks.custom_resources import endpoint_names
+from stacks.custom_resources.own_key import NEXT_SUFFIX
 
 if TYPE_CHECKING:
     from stacks.environments import Environment
@@ -19,8 +20,6 @@ SALT_KEY = "LITELLM_SALT_KEY"
 """What LiteLLM encrypts by in its database; with another one nothing in there can be read."""
 ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY"
 """The one key for inference of a gateway without a database."""
-NEXT_ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY_NEXT"
-"""The key that follows it, which every task takes already: a rotation needs no moment in which all change at once."""
 GATEWAY_PORT = 4000
 """Port of the gateway's load balancer and of LiteLLM behind it."""
 GATEWAY_ADMIN_PORT = 4001
@@ -72,6 +71,11 @@ def secret_arn(environment: Environment, variable: str) -> str:
 def release_bucket(environment: Environment) -> str:
     """Names the bucket that keeps what was promoted to the environment."""
     return f"strandline-releases-{environment.name}-{environment.account}-{environment.region}"
+
+
+def next_key(variable: str) -> str:
+    """The variable of the key that follows one of the gateway's own, which every task takes already."""
+    return variable + NEXT_SUFFIX
 
 
 def agent_key(agent: str) -> str:

@@ -12,10 +12,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from agent_runtime.errors import InputError
-from gateway.settings import MASTER_KEY
 from stacks.base import EnvironmentStack
+from stacks.gateway_target import own_keys
 from stacks.nag import acknowledge
-from stacks.names import ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY, SALT_KEY, secret_name
+from stacks.names import SALT_KEY, next_key, secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _MOST_VARIABLES = 480
 _VARIABLE_ROTATES_ELSEWHERE = "Only its provider can make a new key, so AWS has nothing that could rotate this one."
 _KEY_ROTATES_ELSEWHERE = (
-    "A new key has to reach the gateway's tasks, which are replaced for it: `strandline rotate` does both."
+    "`strandline rotate` makes the next key the present one; rotation: 30d in environments.yaml does it on a schedule, "
+    "which the gateway's stack has, where the tasks are."
 )
+_NEXT_IS_RENEWED = "The rotation of the key that it follows makes another one."
 _SALT_NEVER_ROTATES = "What LiteLLM has encrypted with the salt can be read with that salt only."
 
 
@@ -64,14 +66,14 @@ class SecretsStack(EnvironmentStack):
             self._add_gateway_keys()
 
     def _add_gateway_keys(self) -> None:
-        self._add_secret(MASTER_KEY, _KEY_ROTATES_ELSEWHERE, generate=True)
+        for variable, is_followed in own_keys(self.target).items():
+            self._add_secret(variable, _KEY_ROTATES_ELSEWHERE, generate=True)
+            if is_followed:
+                self._add_secret(next_key(variable), _NEXT_IS_RENEWED, generate=True)
         if self.target.gateway.is_managed:
             salt = self._add_secret(SALT_KEY, _SALT_NEVER_ROTATES, generate=True)
             # A snapshot of the database is of no use without it, so it stays wherever a snapshot could.
             salt.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        else:
-            for variable in (ENVIRONMENT_KEY, NEXT_ENVIRONMENT_KEY):
-                self._add_secret(variable, _KEY_ROTATES_ELSEWHERE, generate=True)
 
     def _add_secret(
         self,

@@ -7,7 +7,7 @@ import io
 import zipfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -109,6 +109,19 @@ class DeploymentFunction(Construct):
                 },
             )
         self.arn, self.name = function.attr_arn, function.ref
+
+
+def permission(service: str, function: str) -> dict[str, Any]:
+    """What lets a service call a function, but for its source.
+
+    Args:
+        service: Its name, before `.amazonaws.com`.
+        function: ARN of the function.
+
+    Returns:
+        Arguments of `CfnPermission`.
+    """
+    return {"action": "lambda:InvokeFunction", "function_name": function, "principal": f"{service}.amazonaws.com"}
 
 
 def _inside_vpc(stack: EnvironmentStack) -> list[iam.PolicyStatement]:

@@ -21,7 +21,7 @@ from gateway.proxy.bootstrap import START_MESSAGE
 from stacks.custom_resources.key_ages import AGE_METRIC, METRIC_NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stacks.constructs.gateway_doors import GatewayBalancer
     from stacks.constructs.litellm_service import LiteLLMService
@@ -54,7 +54,7 @@ class GatewayAlarms(Construct):
         environment: The environment, for names, tasks and the topic that alarms tell.
         service: The service that is watched.
         log_group: Where its tasks log.
-        key_maker: Name of the function that rotates the agents' keys, where there is one.
+        rotating: Names of the functions that rotate keys, by the alarm that each has.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class GatewayAlarms(Construct):
         environment: Environment,
         service: LiteLLMService,
         log_group: logs.ILogGroup,
-        key_maker: str | None = None,
+        rotating: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
         self._environment = environment
@@ -79,8 +79,8 @@ class GatewayAlarms(Construct):
             metrics.LATENCY, f"{{ $.{metrics.LATENCY} >= 0 }}", f"$.{metrics.LATENCY}", statistic="p99"
         )
         self._add_restart_alarm()
-        if key_maker and environment.rotation_days:
-            self._add_rotation_alarms(key_maker, environment.rotation_days)
+        if environment.rotation_days:
+            self._add_rotation_alarms(rotating, environment.rotation_days)
         # Scenarios simulate faults: what would be wrong elsewhere is asked for there.
         if environment.execution_mode != "simulation":
             doors = [door for door in (service.internal, service.public) if door]
@@ -114,16 +114,17 @@ class GatewayAlarms(Construct):
             f"More than {most} tasks started in a quarter of an hour: they end by themselves, or never get healthy.",
         )
 
-    def _add_rotation_alarms(self, function: str, days: int) -> None:
+    def _add_rotation_alarms(self, functions: Mapping[str, str], days: int) -> None:
         # Secrets Manager tries a failed rotation again by itself, and tells nobody ("Rotation by Lambda function").
-        errors = cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions_map={"FunctionName": function},
-            statistic="Sum",
-            period=_FIVE_MINUTES,
-        )
-        self._alarm("RotationFailed", errors, 0, "A step of the rotation of an agent's key failed.")
+        for alarm, function in functions.items():
+            errors = cloudwatch.Metric(
+                namespace="AWS/Lambda",
+                metric_name="Errors",
+                dimensions_map={"FunctionName": function},
+                statistic="Sum",
+                period=_FIVE_MINUTES,
+            )
+            self._alarm(alarm, errors, 0, "A step of the rotation of a key failed.")
         age = cloudwatch.Metric(
             namespace=METRIC_NAMESPACE,
             metric_name=AGE_METRIC,

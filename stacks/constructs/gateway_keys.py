@@ -7,7 +7,7 @@ agents' keys and reads none that is in use. Secrets Manager calls it too, where 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
@@ -19,7 +19,8 @@ from constructs import Construct
 from agent_runtime.providers.wire import model_behind_proxy
 from gateway.proxy.paths import INFERENCE_PATHS
 from gateway.settings import MASTER_KEY
-from stacks.constructs.deployment_function import DeploymentFunction
+from stacks.constructs.deployment_function import DeploymentFunction, permission
+from stacks.constructs.own_key_schedule import add_schedule
 from stacks.custom_resources.key_ages import WATCH_EVENT
 from stacks.custom_resources.key_rotation import AGENT_TAG
 from stacks.custom_resources.secret_versions import PENDING
@@ -116,7 +117,7 @@ class GatewayKeys(Construct):
         self.service_token, self.function_name = function.arn, function.name
         if target.rotation_days:
             lambda_.CfnPermission(
-                self, "Scheduled", source_account=target.account, **_calls("secretsmanager", function.arn)
+                self, "Scheduled", source_account=target.account, **permission("secretsmanager", function.arn)
             )
             watch = events.CfnRule(
                 self,
@@ -125,7 +126,7 @@ class GatewayKeys(Construct):
                 schedule_expression="rate(1 day)",
                 targets=[events.CfnRule.TargetProperty(arn=function.arn, id="Keys", input=json.dumps(WATCH_EVENT))],
             )
-            lambda_.CfnPermission(self, "Watched", source_arn=watch.attr_arn, **_calls("events", function.arn))
+            lambda_.CfnPermission(self, "Watched", source_arn=watch.attr_arn, **permission("events", function.arn))
 
 
 class AgentKey(Construct):
@@ -163,24 +164,9 @@ class AgentKey(Construct):
         if not target.rotation_days:
             acknowledge(secret, {"AwsSolutions-SMG4": _KEY_IS_MINTED})
             return
-        schedule = secretsmanager.CfnRotationSchedule(
-            self,
-            "Schedule",
-            secret_id=secret.ref,
-            rotation_lambda_arn=service_token,
-            rotation_rules=secretsmanager.CfnRotationSchedule.RotationRulesProperty(
-                automatically_after_days=target.rotation_days
-            ),
-            # Each deployment would replace the key.
-            rotate_immediately_on_update=False,
-        )
+        schedule = add_schedule(self, "Schedule", secret.ref, function=service_token, days=target.rotation_days)
         # Before there is a key none can follow it.
         schedule.node.add_dependency(minted)
-
-
-def _calls(service: str, function: str) -> dict[str, Any]:
-    """What lets a service call the function, but for its source."""
-    return {"action": "lambda:InvokeFunction", "function_name": function, "principal": f"{service}.amazonaws.com"}
 
 
 def _limits(blueprint: Blueprint, environment: Environment) -> dict[str, object]:

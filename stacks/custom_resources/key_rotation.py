@@ -7,12 +7,12 @@ only a staged one can be read here, to try it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .secret_versions import PENDING, SecretVersions
+from .rotation_steps import RotationRefused, take_step
+from .secret_versions import SecretVersions
 from .virtual_keys import VirtualKey, new_key
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ GRACE_SECONDS = 3600
 """How long the key before works on: more than agents keep a value (five minutes), and time to notice."""
 GRACE = "GraceSeconds"
 """What an operator's event says besides: another time than that."""
-
-
-class RotationRefused(Exception):
-    """Raised when a step cannot be done; Secrets Manager tries again, or an operator reads it."""
 
 
 class KeyRotation:
@@ -51,7 +47,7 @@ class KeyRotation:
         Raises:
             RotationRefused: It cannot be done.
         """
-        secret, token, step = event["SecretId"], event["ClientRequestToken"], event["Step"]
+        secret, token = event["SecretId"], event["ClientRequestToken"]
         versions, key = SecretVersions(self._vault, secret), VirtualKey(self._proxy, self._alias(secret))
         steps = {
             "createSecret": lambda: self._create(versions, key, token),
@@ -61,10 +57,7 @@ class KeyRotation:
             "finishSecret": lambda: self._finish(versions, key, token, event.get(GRACE)),
             "abandon": lambda: self._abandon(versions, key, token),
         }
-        if step not in steps:
-            raise RotationRefused(f"there is no step {step}")
-        steps[step]()
-        print(json.dumps({"rotation": step, "secret": secret, "version": token}))
+        take_step(event, steps)
 
     def _alias(self, secret: str) -> str:
         tags = {tag["Key"]: tag["Value"] for tag in self._vault.describe_secret(SecretId=secret).get("Tags", ())}
@@ -76,7 +69,7 @@ class KeyRotation:
         labels = versions.labels()
         # What a rotation before has left to do.
         key.settle(labels.current, GRACE_SECONDS)
-        if labels.current == token or (labels.pending == token and self._staged_value(versions.secret, token)):
+        if labels.current == token or (labels.pending == token and versions.staged(token)):
             return
         if labels.pending not in (None, token, labels.current):
             raise RotationRefused(f"version {labels.pending} is staged: another rotation has not ended")
@@ -88,7 +81,7 @@ class KeyRotation:
         versions.put(value, token)
 
     def _test(self, versions: SecretVersions, token: str) -> None:
-        value = self._staged_value(versions.secret, token)
+        value = versions.staged(token)
         if value is None:
             # A schedule that was just set up is tried with a version that has no value.
             return
@@ -112,12 +105,3 @@ class KeyRotation:
         if versions.labels().current != token:
             versions.discard(token)
             key.drop_next()
-
-    def _staged_value(self, secret: str, token: str) -> str | None:
-        """The staged value; nothing where Secrets Manager has staged the version alone."""
-        try:
-            answer = self._vault.get_secret_value(SecretId=secret, VersionId=token, VersionStage=PENDING)
-        except self._vault.exceptions.ResourceNotFoundException:
-            return None
-        value: str | None = answer.get("SecretString")
-        return value

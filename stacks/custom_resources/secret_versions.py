@@ -7,6 +7,7 @@ AWSCURRENT ("How rotation works", AWS Secrets Manager). The command line and the
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ PREVIOUS = "AWSPREVIOUS"
 
 class LabelsMoved(Exception):
     """Raised when somebody else moved the secret on meanwhile; nothing was changed."""
+
+
+class NotText(Exception):
+    """Raised when a version's value is binary, or there is none."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,51 @@ class SecretVersions:
             label: version for version, labels in answer.get("VersionIdsToStages", {}).items() for label in labels
         }
         return Labels(versions.get(CURRENT), versions.get(PENDING), versions.get(PREVIOUS))
+
+    def read(self, version: str) -> str:
+        """Reads a version's value.
+
+        Args:
+            version: Its id.
+
+        Returns:
+            The value.
+
+        Raises:
+            NotText: The value is no text.
+        """
+        answer = self._ask("get_secret_value", VersionId=version)
+        if "SecretString" not in answer:
+            raise NotText(f"Version {version} of {self.secret} is binary: a key is text.")
+        return str(answer["SecretString"])
+
+    def staged(self, version: str) -> str | None:
+        """Reads a version's value while it is staged; it takes no right to read what is in use.
+
+        Args:
+            version: Its id.
+
+        Returns:
+            The value; nothing where it is not staged, or Secrets Manager has staged the version alone.
+        """
+        try:
+            # Not by `_ask`: that there is none is an answer here.
+            answer = self._client.get_secret_value(SecretId=self.secret, VersionId=version, VersionStage=PENDING)
+        except self._client.exceptions.ResourceNotFoundException:
+            return None
+        value: str | None = answer.get("SecretString")
+        return value
+
+    def made_at(self) -> dt.datetime:
+        """When the current version was made; the beginning of time where there is none."""
+        versions = self._ask("list_secret_version_ids").get("Versions", ())
+        made = [one["CreatedDate"] for one in versions if CURRENT in one.get("VersionStages", ())]
+        return max(made, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+
+    def changed_at(self) -> dt.datetime:
+        """When anything of the secret was changed last, as a move of a label does."""
+        changed: dt.datetime = self._ask("describe_secret")["LastChangedDate"]
+        return changed
 
     def stage(self, value: str, token: str) -> str:
         """Puts a value beside the current one, as AWSPENDING; consumers do not see it.

@@ -2,7 +2,8 @@
 
 kinds              which rotation a variable has
 rotate             what people type: the steps, by the staging labels
-own_keys           what Secrets Manager makes for the gateway
+minted             what rotations of keys that nobody types have alike
+own_keys           the gateway's own keys
 agent_keys         what the gateway mints for agents
 database_password  what RDS makes
 versions           the three staging labels of Secrets Manager, and the moves between them

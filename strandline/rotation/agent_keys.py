@@ -9,12 +9,12 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from agent_runtime.errors import EnvironmentFault, InputError
+from agent_runtime.errors import EnvironmentFault
 from stacks.custom_resources.key_rotation import GRACE, GRACE_SECONDS
 from stacks.names import KEY_MAKER_OUTPUT
 from strandline.aws_errors import told
 from strandline.deployed_stacks import stack_outputs
-from strandline.rotation.rotate import Rotation
+from strandline.rotation.minted import MintedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,60 +26,40 @@ _OURS = ("RotationRefused", "ProxyRefused", "LabelsMoved")
 """Exceptions of the function whose words are ours."""
 
 
-class AgentKey(Rotation):
+class AgentKey(MintedKey):
     """The key of one agent; it is one variable."""
 
-    is_made_here = True
-    unverifiable = ()
-
-    @property
-    def can_roll_back(self) -> bool:
-        """Not: the gateway ends the key before by itself."""
-        return False
+    no_way_back = "the gateway has ended the key before"
 
     def stage(self, read_value: Callable[[str], str], progress: Progress = lambda _: None) -> None:
         """Has the next key minted, with the budget and limits of the present one; see the base class."""
         del read_value, progress
-        labels = self.look().labels[self._variable]
+        labels = self.look().labels[self.variable]
         token = labels.pending or str(uuid.uuid4())
         self._step("createSecret", token)
-        self._record("staged", {self._variable: token})
+        self._record("staged", {self.variable: token})
 
     def verify(self) -> None:
         """Has the staged key tried at the gateway; see the base class."""
         pending = self._pending()
-        self._step("testSecret", pending[self._variable])
+        # Again, because of what a schedule has staged there may be no key yet.
+        self._step("createSecret", pending[self.variable])
+        self._step("testSecret", pending[self.variable])
         self._record("verified", pending)
 
     def promote(self, grace_seconds: int | None = None) -> None:
         """Makes the staged key the agent's, and lets the gateway end the one before; see the base class."""
         pending = self._pending()
         more = {GRACE: GRACE_SECONDS if grace_seconds is None else grace_seconds}
-        self._step("finishSecret", pending[self._variable], **more)
+        self._step("finishSecret", pending[self.variable], **more)
         self._record("promoted", pending)
-
-    def reminders(self) -> list[str]:
-        """Nothing: the gateway ends the key before by itself."""
-        return []
-
-    def roll_back(self) -> None:
-        """Is refused.
-
-        Raises:
-            InputError: Always.
-        """
-        raise InputError(f"The gateway has ended the key before of {self._variable}: rotate it again.")
-
-    @property
-    def _variable(self) -> str:
-        return next(iter(self.uses))
 
     def _take_back(self, versions: SecretVersions, pending: str) -> None:
         del versions
         self._step("abandon", pending)
 
     def _step(self, step: str, token: str, **more: int) -> None:
-        event = {"Step": step, "SecretId": self._secret(self._variable), "ClientRequestToken": token, **more}
+        event = {"Step": step, "SecretId": self._secret(self.variable), "ClientRequestToken": token, **more}
         with told("AWS", "AWS does not call the function that mints keys"):
             answer = self._target.client("lambda").invoke(
                 FunctionName=self._function(), Payload=json.dumps(event).encode()
@@ -90,7 +70,7 @@ class AgentKey(Rotation):
         fault = said if isinstance(said, dict) else {}
         kind, message = str(fault.get("errorType", "unknown")), str(fault.get("errorMessage", ""))
         reason = message if kind in _OURS else kind
-        raise EnvironmentFault(f"{step} of {self._secret(self._variable)} failed: {reason}. Run the command again.")
+        raise EnvironmentFault(f"{step} of {self._secret(self.variable)} failed: {reason}. Run the command again.")
 
     def _function(self) -> str:
         stack = self._target.stack_name("Gateway")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 3.0
 # ECS waits for the balancer's deregistration too; a deployment that takes longer has its circuit breaker to end it.
-_MOST_SECONDS = 1800.0
+MOST_SECONDS = 1800.0
+"""The longest that new tasks are waited for."""
 
 
 class NewTasksFail(EnvironmentFault):
@@ -47,7 +48,7 @@ def roll_gateway(
         started = client.update_service(cluster=found.cluster, service=found.service, forceNewDeployment=True)
         deployment = next(one["id"] for one in started["service"]["deployments"] if one["status"] == "PRIMARY")
         waited = 0.0
-        while waited < _MOST_SECONDS:
+        while waited < MOST_SECONDS:
             ours = next((one for one in found.describe(client)["deployments"] if one["id"] == deployment), None)
             if ours is None or ours["rolloutState"] == "FAILED":
                 reason = (ours or {}).get("rolloutStateReason", "another deployment took its place")
@@ -57,4 +58,4 @@ def roll_gateway(
             progress(f"gateway: {ours['runningCount']} of {ours['desiredCount']} new tasks")
             sleep(_POLL_SECONDS)
             waited += _POLL_SECONDS
-    raise NewTasksFail(f"The gateway's new tasks do not serve after {_MOST_SECONDS:.0f} s; its old ones go on.")
+    raise NewTasksFail(f"The gateway's new tasks do not serve after {MOST_SECONDS:.0f} s; its old ones go on.")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
 from gateway.settings import MASTER_KEY
-from stacks.names import ENVIRONMENT_KEY, GATEWAY, NEXT_ENVIRONMENT_KEY, SALT_KEY
+from stacks.gateway_target import own_keys
+from stacks.names import ENVIRONMENT_KEY, GATEWAY, SALT_KEY, next_key
 from stacks.simulation import gateway_key_in
 from strandline.rotation.agent_keys import AgentKey
-from strandline.rotation.own_keys import EnvironmentKey, MasterKey
+from strandline.rotation.own_keys import OwnKey
 from strandline.rotation.rotate import Rotation
 from strandline.rotation.uses import Use, uses_of
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _NEVER = {
     SALT_KEY: "What LiteLLM has encrypted in its database can be read with this salt only: it never rotates.",
-    NEXT_ENVIRONMENT_KEY: f"This key is renewed by the rotation of {ENVIRONMENT_KEY}.",
+    **{next_key(name): f"This key is renewed by the rotation of {name}." for name in (MASTER_KEY, ENVIRONMENT_KEY)},
 }
 
 
@@ -50,7 +51,7 @@ def open_rotation(target: Target, project: Project, variables: Sequence[str], re
             raise InputError(f"{variable} is made by us, and rotates by itself: name it alone.")
     first = variables[0]
     if first in made:
-        kind = {MASTER_KEY: MasterKey, ENVIRONMENT_KEY: EnvironmentKey}.get(first, AgentKey)
+        kind = OwnKey if first in (MASTER_KEY, ENVIRONMENT_KEY) else AgentKey
         return kind(target, {first: made[first]}, record)
     uses = {variable: uses_of(project, target.environment, variable) for variable in variables}
     if unused := [variable for variable, found in uses.items() if not found]:
@@ -73,9 +74,7 @@ def made_here(project: Project, environment: Environment) -> dict[str, list[Use]
     """
     if project.gateway is None:
         return {}
-    found = {MASTER_KEY: [Use(GATEWAY, None, None)]}
-    if not environment.gateway.is_managed:
-        found[ENVIRONMENT_KEY] = [Use(GATEWAY, None, None)]
+    found = {variable: [Use(GATEWAY, None, None)] for variable in own_keys(environment)}
     for agent in project.agents_of(environment):
         if variable := gateway_key_in(agent.blueprint, environment):
             found.setdefault(variable, []).append(Use(agent.blueprint.id, None, None))

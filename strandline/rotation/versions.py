@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.custom_resources import secret_versions
-from stacks.custom_resources.secret_versions import CURRENT, Labels, LabelsMoved
+from stacks.custom_resources.secret_versions import CURRENT, Labels, LabelsMoved, NotText
 from strandline.aws_errors import told
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "describe_secret": "describe",
     "get_secret_value": "read",
+    "list_secret_version_ids": "list the versions of",
     "put_secret_value": "stage a value of",
     "update_secret_version_stage": "move a label of",
 }
@@ -34,30 +35,18 @@ class SecretVersions(secret_versions.SecretVersions):
 
     def stage(self, value: str, token: str) -> str:
         """Puts a value beside the current one; raises RotationConflict where another is; see the base class."""
-        with _conflicts():
+        with _told():
             return super().stage(value, token)
 
     def promote(self, version: str) -> Labels:
         """Makes the staged version the current one; raises RotationConflict where it is not; see the base class."""
-        with _conflicts():
+        with _told():
             return super().promote(version)
 
     def read(self, version: str) -> str:
-        """Reads a version's value.
-
-        Args:
-            version: Its id.
-
-        Returns:
-            The value.
-
-        Raises:
-            EnvironmentFault: The value is no text.
-        """
-        answer = self._ask("get_secret_value", VersionId=version)
-        if "SecretString" not in answer:
-            raise EnvironmentFault(f"Version {version} of {self.secret} is binary: a key is text.")
-        return str(answer["SecretString"])
+        """Reads a version's value; raises EnvironmentFault where it is no text; see the base class."""
+        with _told():
+            return super().read(version)
 
     def roll_back(self, version: str) -> Labels:
         """Makes the version before the current one current again; the two change places.
@@ -89,8 +78,10 @@ class SecretVersions(secret_versions.SecretVersions):
 
 
 @contextmanager
-def _conflicts() -> Iterator[None]:
+def _told() -> Iterator[None]:
     try:
         yield
     except LabelsMoved as moved:
         raise RotationConflict(str(moved)) from None
+    except NotText as binary:
+        raise EnvironmentFault(str(binary)) from None

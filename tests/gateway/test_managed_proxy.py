@@ -23,6 +23,7 @@ from tests.support.openai_server import OpenAIServer, Reply, ToolCall
 from tests.support.proxy_log import request_lines
 
 PROVIDER_KEY = "sk-canary-provider-key"
+NEXT_MASTER_KEY = "sk-canary-next-master-key"
 TEAM = "production"
 TARGET = GatewayTarget(profile="managed", execution_mode="production", redis=True, tasks=2)
 COST = 1000 * 0.4e-6 + 1000 * 1.6e-6
@@ -50,7 +51,7 @@ def provider():
 def variables():
     """What the proxy is told; a second one that is told the same is another task of the service."""
     with managed_variables(redis=True) as managed:
-        yield {**managed, "LOCAL_KEY": PROVIDER_KEY}
+        yield {**managed, "LOCAL_KEY": PROVIDER_KEY, "LITELLM_MASTER_KEY_NEXT": NEXT_MASTER_KEY}
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +230,18 @@ def test_key_of_an_agent_opens_no_administration(mint, proxy, method, path, body
     answer = httpx.request(method, proxy[0] + path, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     assert answer.status_code in (401, 403), answer.text
+
+
+def test_the_key_that_follows_the_master_key_is_taken_in_its_place(proxy):
+    """By every task since it began: a rotation makes it the present one while they serve."""
+
+    def status(header, value):
+        return httpx.get(f"{proxy[0]}/key/list", headers={header: value}, timeout=60).status_code
+
+    assert status("Authorization", f"Bearer {NEXT_MASTER_KEY}") == 200
+    assert status("x-litellm-api-key", NEXT_MASTER_KEY) == 200
+    assert status("Authorization", f"Bearer {NEXT_MASTER_KEY}x") == 401
+    assert NEXT_MASTER_KEY not in proxy[1].read_text()
 
 
 def test_unknown_key_is_refused_without_a_word_of_it(client):

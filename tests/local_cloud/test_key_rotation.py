@@ -13,8 +13,9 @@ import pytest
 from stacks.custom_resources.agent_key import AgentKeys
 from stacks.custom_resources.events import Change
 from stacks.custom_resources.key_ages import metric_line
-from stacks.custom_resources.key_rotation import AGENT_TAG, KeyRotation, RotationRefused
+from stacks.custom_resources.key_rotation import AGENT_TAG, KeyRotation
 from stacks.custom_resources.proxy_admin import ProxyAdmin
+from stacks.custom_resources.rotation_steps import RotationRefused
 from stacks.custom_resources.secret_versions import Labels, SecretVersions
 from tests.support.litellm_proxy import MASTER_KEY
 

@@ -19,41 +19,9 @@ from hypothesis.stateful import (
 from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.custom_resources.secret_versions import Labels
 from strandline.rotation.versions import RotationConflict, SecretVersions
+from tests.support.crashes import Crash, CrashingClient, crashes
 
 FIRST = "canary-first-key"
-
-
-class Crash(BaseException):
-    """The process is killed here."""
-
-
-class CrashingClient:
-    """A client whose process dies before or after one of its calls."""
-
-    def __init__(self, client):
-        self._client = client
-        self.crash_at = None
-        self._calls = 0
-
-    def arm(self, crash_at):
-        self.crash_at, self._calls = crash_at, 0
-
-    def __getattr__(self, name):
-        method = getattr(self._client, name)
-
-        def call(**arguments):
-            if self.crash_at == (self._calls, "before"):
-                raise Crash
-            answer = method(**arguments)
-            if self.crash_at == (self._calls, "after"):
-                raise Crash
-            self._calls += 1
-            return answer
-
-        return call
-
-
-CRASHES = st.none() | st.tuples(st.integers(0, 3), st.sampled_from(["before", "after"]))
 
 
 class Rotating(RuleBasedStateMachine):
@@ -79,7 +47,7 @@ class Rotating(RuleBasedStateMachine):
         finally:
             self.crashing.arm(None)
 
-    @rule(crash=CRASHES, is_good=st.booleans())
+    @rule(crash=crashes(4), is_good=st.booleans())
     def stage(self, crash, is_good):
         token = str(uuid.uuid4())
         self.values[token] = f"canary-key-{len(self.values)}"
@@ -88,24 +56,24 @@ class Rotating(RuleBasedStateMachine):
         self.do(crash, lambda: self.versions.stage(self.values[token], token))
 
     @precondition(lambda self: self.versions.labels().pending)
-    @rule(crash=CRASHES)
+    @rule(crash=crashes(4))
     def stage_again(self, crash):
         token = self.versions.labels().pending
         self.do(crash, lambda: self.versions.stage(self.values[token], token))
 
-    @rule(crash=CRASHES)
+    @rule(crash=crashes(4))
     def promote_what_is_verified(self, crash):
         pending = self.versions.labels().pending
         if pending in self.verified:
             self.do(crash, lambda: self.versions.promote(pending))
 
-    @rule(crash=CRASHES)
+    @rule(crash=crashes(4))
     def promote_the_current_one_again(self, crash):
         before = self.versions.labels()
         self.do(crash, lambda: self.versions.promote(before.current))
         assert self.versions.labels().current == before.current
 
-    @rule(crash=CRASHES)
+    @rule(crash=crashes(4))
     def give_up(self, crash):
         if pending := self.versions.labels().pending:
             self.do(crash, lambda: self.versions.discard(pending))
@@ -120,7 +88,7 @@ class Rotating(RuleBasedStateMachine):
         assert self.versions.labels().pending is None
 
     @precondition(lambda self: self.versions.labels().previous)
-    @rule(crash=CRASHES)
+    @rule(crash=crashes(4))
     def roll_back(self, crash):
         before = self.versions.labels()
         self.do(crash, lambda: self.versions.roll_back(before.current))

@@ -10,7 +10,9 @@ import pytest
 
 from gateway.proxy.paths import INFERENCE_PATHS
 from tests.stacks.conftest import ENVIRONMENTS
+from tests.stacks.iam import Request, allows, as_list
 from tests.stacks.projects import ROOT, Assembly, blueprint, synthesise, write_project
+from tests.stacks.test_isolation import policies_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,8 +178,8 @@ def test_the_migration_runs_the_services_image_and_again_only_for_another(tmp_pa
 
 @pytest.fixture(scope="module")
 def scheduled(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    """An environment whose minted keys are replaced every thirty days."""
-    environments = {"staging": {**ENVIRONMENTS["staging"], "rotation": "30d"}}
+    """Two environments in which every key that nobody types is replaced every thirty days."""
+    environments = {name: {**ENVIRONMENTS[name], "rotation": "30d"} for name in ("simulation", "staging")}
     root = write_project(tmp_path_factory.mktemp("project"), [blueprint("tide")], environments, {"models": MODELS})
     return synthesise(root, tmp_path_factory.mktemp("assembly"))
 
@@ -217,3 +219,56 @@ def test_a_rotation_that_fails_or_never_comes_is_an_alarm(scheduled: Assembly, b
     assert alarms(scheduled)["Errors"]["Namespace"] == "AWS/Lambda"
     assert alarms(scheduled)["KeyAgeDays"]["Threshold"] == 33
     assert not {"Errors", "KeyAgeDays"} & set(alarms(budgeted))
+
+
+OWN = {
+    "Simulation": {"LITELLM_MASTER_KEY": False, "STRANDLINE_GATEWAY_KEY": True},
+    "Staging": {"LITELLM_MASTER_KEY": True},
+}
+"""The gateway's own keys, and whether tasks take the next one of each as well."""
+
+
+@pytest.mark.parametrize("stage", OWN)
+def test_the_gateways_own_keys_are_on_the_schedule_once_there_are_tasks(scheduled: Assembly, stage: str) -> None:
+    path = f"{stage}/Gateway"
+    (service,) = [name for _, name, _ in scheduled.resources("AWS::ECS::Service", path)]
+    permissions = {name for _, name, _ in scheduled.resources("AWS::Lambda::Permission", path) if "OwnKeys" in name}
+    schedules = [one for _, _, one in scheduled.resources("AWS::SecretsManager::RotationSchedule", path)]
+
+    prefix = f"strandline/{stage.lower()}/"
+    assert {one["Properties"]["SecretId"] for one in schedules} == {prefix + name for name in OWN[stage]}
+    for one in schedules:
+        assert one["Properties"]["RotationRules"] == {"AutomaticallyAfterDays": 30}
+        assert one["Properties"]["RotateImmediatelyOnUpdate"] is False
+        assert {service, *permissions} <= set(one["DependsOn"])
+    (alarm,) = [one for _, name, one in scheduled.resources("AWS::CloudWatch::Alarm", path) if "OwnKeyRotation" in name]
+    assert alarm["Properties"]["Namespace"] == "AWS/Lambda"
+
+
+@pytest.mark.parametrize("stage", OWN)
+def test_what_rotates_the_gateways_own_keys_reaches_those_and_the_one_service(scheduled: Assembly, stage: str) -> None:
+    path = f"{stage}/Gateway"
+    (role,) = [one for _, name, one in scheduled.resources("AWS::IAM::Role", path) if name.startswith("OwnKeys")]
+    (service,) = [name for _, name, _ in scheduled.resources("AWS::ECS::Service", path)]
+    policies = policies_of(role)
+    owner = {"Simulation": "us-east-1:111111111111", "Staging": "us-east-1:111111111111"}[stage]
+
+    def may(action: str, variable: str) -> bool:
+        arn = f"arn:aws:secretsmanager:{owner}:secret:strandline/{stage.lower()}/{variable}-AbC123"
+        return allows(policies, Request(f"secretsmanager:{action}", arn))
+
+    following = {f"{name}_NEXT" for name, is_followed in OWN[stage].items() if is_followed}
+    every = {"LITELLM_MASTER_KEY", "STRANDLINE_GATEWAY_KEY", "LITELLM_SALT_KEY", "OPENAI_API_KEY", "GATEWAY_KEY_TIDE"}
+    every |= {"LITELLM_MASTER_KEY_NEXT", "STRANDLINE_GATEWAY_KEY_NEXT"}
+    for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"):
+        assert {name for name in every if may(action, name)} == {*OWN[stage], *following}
+    assert not any(may(action, name) for name in every for action in ("DeleteSecret", "PutResourcePolicy"))
+    actions = {
+        action: as_list(statement["Resource"])
+        for document in policies
+        for statement in as_list(document["Statement"])
+        for action in as_list(statement["Action"])
+    }
+    assert {action for action in actions if action.startswith("ecs:")} == {"ecs:DescribeServices", "ecs:UpdateService"}
+    assert actions["ecs:UpdateService"] == [f"<{service}>"]
+    assert {action.partition(":")[0] for action in actions} <= {"secretsmanager", "logs", "ecs", "kms"}

@@ -18,8 +18,8 @@ UNUSED = {"Local": {"OPENAI_API_KEY"}, "Simulation": {"OPENAI_API_KEY", "LITE_KE
 GENERATED = {
     "Local": {MASTER_KEY, ENVIRONMENT_KEY, f"{ENVIRONMENT_KEY}_NEXT"},
     "Simulation": {MASTER_KEY, ENVIRONMENT_KEY, f"{ENVIRONMENT_KEY}_NEXT"},
-    "Staging": {MASTER_KEY, SALT_KEY},
-    "Production": {MASTER_KEY, SALT_KEY},
+    "Staging": {MASTER_KEY, f"{MASTER_KEY}_NEXT", SALT_KEY},
+    "Production": {MASTER_KEY, f"{MASTER_KEY}_NEXT", SALT_KEY},
 }
 
 
