@@ -212,6 +212,12 @@ class EnvironmentSettings(StrictModel):
         default=None,
         description="A new version first takes a share of new sessions. Default: it takes all once its checks passed.",
     )
+    secret_age: RotationPeriod | Literal["never"] | None = Field(
+        default=None,
+        description="The age, in days, at which a secret whose value people set is an alarm, such as 90d; never: none. "
+        "Default: 90d in staging and production, else never.",
+        examples=["90d"],
+    )
     variables: Mapping[VariableName, VariableValue] = Field(
         default_factory=dict, max_length=40, description="Values for blueprints of this environment; never secrets."
     )
@@ -226,6 +232,7 @@ class Environment(EnvironmentSettings):
     execution_mode: ExecutionMode = Field(description="How agents run there.")
     gateway: CompleteHosting = Field(description="What the LiteLLM proxy runs on.")
     removal_policy: RemovalPolicy = Field(description="What happens to data when a stack is destroyed.")
+    secret_age: RotationPeriod | Literal["never"] = Field(description="The age at which a secret is an alarm.")
 
     @property
     def stage_id(self) -> str:
@@ -250,13 +257,22 @@ class Environment(EnvironmentSettings):
     @property
     def rotation_days(self) -> int | None:
         """Days after which minted keys are replaced; nothing where nobody asked for it."""
-        return int(self.rotation.removesuffix("d")) if self.rotation else None
+        return _days(self.rotation)
+
+    @property
+    def secret_age_days(self) -> int | None:
+        """Days after which a value that people set is an alarm; nothing where it never is."""
+        return None if self.secret_age == "never" else _days(self.secret_age)  # noqa: S105 - a duration
 
     @property
     def availability_zones(self) -> tuple[str, ...]:
         """Zones of the VPC, known without asking AWS: those of the file, or the region's first by letter."""
         letters = "abc"[: self.network.max_azs]
         return self.network.availability_zones or tuple(self.region + letter for letter in letters)
+
+
+def _days(period: str | None) -> int | None:
+    return int(period.removesuffix("d")) if period else None
 
 
 def _check_hosting(file: EnvironmentsFile) -> Iterator[Fault]:
@@ -293,6 +309,7 @@ def complete(name: EnvironmentName, settings: EnvironmentSettings) -> Environmen
         "releases": "locked" if name in _LOCKED else "working-tree",
         "execution_mode": "simulation" if name == "local" else name,
         "removal_policy": "retain" if name in _LOCKED else "destroy",
+        "secret_age": "90d" if name in _LOCKED else "never",
     }
     written = settings.model_dump(exclude_unset=True, exclude_none=True)
     hosting = complete_hosting(name, written.pop("gateway", {}))

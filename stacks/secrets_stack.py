@@ -13,6 +13,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from agent_runtime.errors import InputError
 from stacks.base import EnvironmentStack
+from stacks.constructs.secret_watch import SecretWatch
 from stacks.gateway_target import own_keys
 from stacks.nag import acknowledge
 from stacks.names import SALT_KEY, next_key, secret_name
@@ -64,6 +65,9 @@ class SecretsStack(EnvironmentStack):
             self._add_secret(variable, _VARIABLE_ROTATES_ELSEWHERE)
         if with_gateway:
             self._add_gateway_keys()
+        if distinct or with_gateway:
+            SecretWatch(self, "Watch", typed=distinct, with_gateway=with_gateway)
+        self.bound_roles()
 
     def _add_gateway_keys(self) -> None:
         for variable, is_followed in own_keys(self.target).items():

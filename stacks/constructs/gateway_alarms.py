@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
-from constructs import Construct
 
 from gateway.proxy import metrics
 from gateway.proxy.bootstrap import START_MESSAGE
-from stacks.custom_resources.key_ages import AGE_METRIC, METRIC_NAMESPACE
+from stacks.constructs.alarms import Alarms
+from stacks.constructs.secret_watch import age_metric
+from stacks.custom_resources.key_ages import AGE_METRIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from constructs import Construct
 
     from stacks.constructs.gateway_doors import GatewayBalancer
     from stacks.constructs.litellm_service import LiteLLMService
@@ -45,7 +46,7 @@ _FEWEST_REQUESTS = 20
 """A share of fewer requests than that says nothing."""
 
 
-class GatewayAlarms(Construct):
+class GatewayAlarms(Alarms):
     """Alarms and dashboard of one gateway.
 
     Args:
@@ -67,12 +68,11 @@ class GatewayAlarms(Construct):
         log_group: logs.ILogGroup,
         rotating: Mapping[str, str],
     ) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, construct_id, environment=environment, subject="gateway")
         self._environment = environment
         self._service = service
         self._log_group = log_group
         self._namespace = f"Strandline/Gateway/{environment.name}"
-        self._alarms: list[cloudwatch.Alarm] = []
         self._counts = {name: self._filter(name, f"{{ $.{name} > 0 }}", f"$.{name}") for name in _COUNTED}
         self._counts[_STARTS] = self._filter(_STARTS, f'{{ $.message = "{START_MESSAGE}" }}', "1")
         self._latency = self._filter(
@@ -88,7 +88,6 @@ class GatewayAlarms(Construct):
             for door in doors:
                 self._add_door_alarms(door)
             self._add_dashboard(doors)
-        self._tell_topic()
 
     def _filter(self, name: str, pattern: str, value: str, *, statistic: str = "Sum") -> cloudwatch.Metric:
         logs.MetricFilter(
@@ -107,7 +106,7 @@ class GatewayAlarms(Construct):
     def _add_restart_alarm(self) -> None:
         # A deployment starts each task once; what starts more often ends by itself.
         most = 2 * self._environment.gateway.max_tasks
-        self._alarm(
+        self.add(
             "Restarts",
             self._counts[_STARTS].with_(period=cdk.Duration.minutes(15)),
             most,
@@ -124,41 +123,39 @@ class GatewayAlarms(Construct):
                 statistic="Sum",
                 period=_FIVE_MINUTES,
             )
-            self._alarm(alarm, errors, 0, "A step of the rotation of a key failed.")
-        age = cloudwatch.Metric(
-            namespace=METRIC_NAMESPACE,
-            metric_name=AGE_METRIC,
-            dimensions_map={"environment": self._environment.name},
-            statistic="Maximum",
-            period=cdk.Duration.days(1),
-        )
+            self.add(alarm, errors, 0, "A step of the rotation of a key failed.")
         most = days + _OVERDUE_DAYS
-        self._alarm("RotationOverdue", age, most, f"An agent's key is older than {most} days.")
+        self.add(
+            "RotationOverdue",
+            age_metric(AGE_METRIC, self._environment),
+            most,
+            f"A key that nobody types is older than {most} days.",
+        )
 
     def _add_log_alarms(self) -> None:
         requests = self._counts[metrics.REQUESTS]
-        self._alarm(
+        self.add(
             "ErrorRate",
             _share(self._counts[metrics.ERRORS], requests),
             _ERROR_PERCENT,
             f"More than {_ERROR_PERCENT} % of the requests of five minutes failed, and not by the caller's fault.",
             periods=2,
         )
-        self._alarm(
+        self.add(
             "Fallbacks",
             _share(self._counts[metrics.TIER_FALLBACKS], requests),
             _FALLBACK_PERCENT,
             f"A weaker model answered more than {_FALLBACK_PERCENT} % of the requests of five minutes.",
             periods=3,
         )
-        self._alarm(
+        self.add(
             "P99",
             self._latency,
             _P99_SECONDS * 1000,
             f"One answer in a hundred takes more than {_P99_SECONDS} s.",
             periods=3,
         )
-        self._alarm(
+        self.add(
             "Budget",
             self._counts[metrics.BUDGET_REFUSALS],
             0,
@@ -168,19 +165,19 @@ class GatewayAlarms(Construct):
     def _add_door_alarms(self, door: GatewayBalancer) -> None:
         prefix = door.node.id
         group = door.group.metrics
-        self._alarm(
+        self.add(
             f"{prefix}Tasks5xx",
             group.http_code_target(elb.HttpCodeTarget.TARGET_5XX_COUNT, period=_FIVE_MINUTES),
             10,
             "Tasks answered with more than ten errors of their own in five minutes.",
         )
-        self._alarm(
+        self.add(
             f"{prefix}Balancer5xx",
             door.balancer.metrics.http_code_elb(elb.HttpCodeElb.ELB_5XX_COUNT, period=_FIVE_MINUTES),
             0,
             "The load balancer found no task that answers.",
         )
-        self._alarm(
+        self.add(
             f"{prefix}Unhealthy",
             group.unhealthy_host_count(statistic="Maximum", period=cdk.Duration.minutes(1)),
             0,
@@ -188,37 +185,12 @@ class GatewayAlarms(Construct):
             periods=5,
         )
 
-    def _alarm(
-        self, construct_id: str, metric: cloudwatch.IMetric, above: float, description: str, *, periods: int = 1
-    ) -> None:
-        self._alarms.append(
-            cloudwatch.Alarm(
-                self,
-                construct_id,
-                metric=metric,
-                threshold=above,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=periods,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-                alarm_description=f"{description} (gateway, {self._environment.name})",
-            )
-        )
-
-    def _tell_topic(self) -> None:
-        arn = self._environment.gateway.alarm_topic_arn
-        if arn is None:
-            return
-        action = actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", arn))
-        for alarm in self._alarms:
-            alarm.add_alarm_action(action)
-            alarm.add_ok_action(action)
-
     def _add_dashboard(self, doors: Sequence[GatewayBalancer]) -> None:
         dashboard = cloudwatch.Dashboard(
             self, "Dashboard", dashboard_name=f"strandline-{self._environment.name}-gateway"
         )
         dashboard.add_widgets(
-            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(self._alarms), width=24, height=3)
+            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(self.alarms), width=24, height=3)
         )
         service = self._service.service
         dashboard.add_widgets(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .events import Change, ChangeFailed, answer
-from .key_ages import WATCH_EVENT, metric_line
+from .key_ages import AGE_METRIC, WATCH_EVENT, age_line, made_by_alias
 from .key_rotation import GRACE_SECONDS, KeyRotation
 from .proxy_admin import ProxyAdmin, ProxyRefused
 from .secret_versions import SecretVersions
@@ -38,7 +38,8 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
 
     if event == WATCH_EVENT:
         environment = os.environ["STRANDLINE_ENVIRONMENT"]
-        print(metric_line(open_proxy().keys_of(environment), environment, dt.datetime.now(dt.UTC)))
+        made = made_by_alias(open_proxy().keys_of(environment), environment)
+        print(age_line(AGE_METRIC, made, environment, dt.datetime.now(dt.UTC)))
     elif "Step" in event:
         KeyRotation(open_proxy(), vault).take(event)
     else:

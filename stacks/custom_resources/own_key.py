@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from .virtual_keys import new_key
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from .gateway_tasks import GatewayTasks
     from .secret_versions import Labels, SecretVersions
 
@@ -103,11 +105,11 @@ class FollowedKey(OwnKey):
 
     def is_ready(self) -> bool:
         """Whether every task takes the next key: it began after that was made."""
-        return self._tasks.began_after(self._following.made_at())
+        return self._tasks.began_after(self._known_since())
 
     def prepare(self, remaining: Callable[[], float], progress: Callable[[str], None] = lambda _: None) -> None:
         """Replaces tasks that do not take the next key; see the base class."""
-        self._tasks.replace_older(self._following.made_at(), remaining, progress)
+        self._tasks.replace_older(self._known_since(), remaining, progress)
 
     def is_settled(self) -> bool:
         """Whether another key follows the present one already."""
@@ -117,6 +119,12 @@ class FollowedKey(OwnKey):
         """Makes another next key where callers use this one, and new tasks; see the base class."""
         self._renew()
         self.prepare(remaining, progress)
+
+    def _known_since(self) -> dt.datetime:
+        made = self._following.made_at()
+        if made is None:
+            raise NoValue(f"{self._following.secret} has no value: deploy the environment first")
+        return made
 
     def _next(self) -> str:
         return _value(self._following, self._following.labels())

@@ -97,11 +97,10 @@ class SecretVersions:
         value: str | None = answer.get("SecretString")
         return value
 
-    def made_at(self) -> dt.datetime:
-        """When the current version was made; the beginning of time where there is none."""
+    def made_at(self) -> dt.datetime | None:
+        """When the current version was made; nothing where there is none."""
         versions = self._ask("list_secret_version_ids").get("Versions", ())
-        made = [one["CreatedDate"] for one in versions if CURRENT in one.get("VersionStages", ())]
-        return max(made, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+        return next((one["CreatedDate"] for one in versions if CURRENT in one.get("VersionStages", ())), None)
 
     def changed_at(self) -> dt.datetime:
         """When anything of the secret was changed last, as a move of a label does."""

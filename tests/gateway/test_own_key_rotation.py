@@ -21,6 +21,7 @@ from stacks.custom_resources.gateway_tasks import GatewayTasks, NewTasksFail
 from stacks.custom_resources.own_key_rotation import CALLERS_SECONDS, OwnKeyRotation
 from stacks.custom_resources.rotation_steps import RotationRefused
 from stacks.custom_resources.secret_versions import Labels, LabelsMoved, SecretVersions
+from strandline.gateway_service import GatewayService
 from strandline.rotation import own_keys
 from strandline.rotation.own_keys import OwnKey
 from strandline.rotation.uses import Use
@@ -82,13 +83,9 @@ class World:
     def command(self):
         """The rotation as `strandline rotate` opens it."""
         vault, ecs = self.clients
-        types = ("AWS::ECS::Cluster", "AWS::ECS::Service")
-        resources = [{"ResourceType": one, "PhysicalResourceId": one} for one in types]
-        stacks = SimpleNamespace(describe_stack_resources=lambda StackName: {"StackResources": resources})
         target = SimpleNamespace(
-            client={"secretsmanager": vault, "ecs": ecs, "cloudformation": stacks}.__getitem__,
+            client={"secretsmanager": vault, "ecs": ecs}.__getitem__,
             environment=SimpleNamespace(name="staging", gateway=SimpleNamespace(is_managed=self.is_followed)),
-            stack_name=lambda name: f"Staging-{name}",
         )
         return OwnKey(target, {"LITELLM_MASTER_KEY": [Use("gateway", None, None)]}, lambda *_: None)
 
@@ -99,7 +96,8 @@ def world(monkeypatch):
 
 
 def patient(world, monkeypatch):
-    """The command waits by the world's clock too."""
+    """The command waits by the world's clock too, and finds its gateway."""
+    monkeypatch.setattr(own_keys, "find_gateway", lambda _: GatewayService("cluster", "service"))
     monkeypatch.setattr(own_keys, "_patience", world.clock.patience)
     make = gateway_tasks.GatewayTasks.__init__
     monkeypatch.setattr(

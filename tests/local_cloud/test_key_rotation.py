@@ -12,7 +12,7 @@ import pytest
 
 from stacks.custom_resources.agent_key import AgentKeys
 from stacks.custom_resources.events import Change
-from stacks.custom_resources.key_ages import metric_line
+from stacks.custom_resources.key_ages import AGE_METRIC, age_line, made_by_alias
 from stacks.custom_resources.key_rotation import AGENT_TAG, KeyRotation
 from stacks.custom_resources.proxy_admin import ProxyAdmin
 from stacks.custom_resources.rotation_steps import RotationRefused
@@ -197,7 +197,7 @@ def test_the_age_is_that_of_the_oldest_key_in_use(key):
     now = dt.datetime.fromisoformat(in_use["created_at"]) + dt.timedelta(days=40)
     keys = [one for one in key.admin.keys_of("staging") if key.agent in one["key_alias"]]
 
-    line = json.loads(metric_line(keys, "staging", now))
+    line = json.loads(age_line(AGE_METRIC, made_by_alias(keys, "staging"), "staging", now))
 
     assert (len(keys), line["keys"]) == (2, 1)
     assert line["KeyAgeDays"] == 40

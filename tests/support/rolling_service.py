@@ -25,6 +25,7 @@ class ResourceNotFoundException(ClientError):
 class Exceptions:
     """As boto3 has them."""
 
+    ClientError = ClientError
     ResourceExistsException = ResourceExistsException
     ResourceNotFoundException = ResourceNotFoundException
 
@@ -67,14 +68,20 @@ class Vault:
         self._versions = {}
         self._changed = {}
         for name, value in values.items():
-            self._versions[name] = {}
-            self.put_secret_value(SecretId=name, SecretString=value, ClientRequestToken=f"first-of-{name}")
+            self.add(name, value)
+
+    def add(self, name, value):
+        """One more secret."""
+        self._versions[name] = {}
+        self.put_secret_value(SecretId=name, SecretString=value, ClientRequestToken=f"first-of-{name}")
 
     def describe_secret(self, *, SecretId):
         stages = {token: [*version["stages"]] for token, version in self._versions[SecretId].items()}
         return {"Name": SecretId, "VersionIdsToStages": stages, "LastChangedDate": self._changed[SecretId]}
 
     def list_secret_version_ids(self, *, SecretId):
+        if SecretId not in self._versions:
+            raise _error(ResourceNotFoundException)
         versions = self._versions[SecretId].items()
         return {
             "Versions": [
