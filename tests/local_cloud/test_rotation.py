@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
 from io import StringIO
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -307,3 +313,77 @@ def test_a_leaked_value_is_replaced_and_the_sessions_that_hold_it_end(project, s
     assert "1 that held the old value are ended" in told.output
     assert f"{old.time:%Y-%m-%d}" in told.output
     assert "canary" not in told.output
+
+
+HELD = """
+import runpy, sys, threading
+
+class Held:
+    def __init__(self, stream, line):
+        self._stream, self._line = stream, line
+
+    def write(self, text):
+        self._stream.write(text)
+        self._stream.flush()
+        if text.startswith(self._line):
+            threading.Event().wait()
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+line, sys.argv = sys.argv[1], sys.argv[2:]
+sys.stderr = Held(sys.stderr, line)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a command whose terminal stands still after a line, as one does on Ctrl-S."""
+
+
+class Command:
+    """`strandline rotate` as a process of its own."""
+
+    def __init__(self, folder, cloud, value, held=None):
+        home, port = str(cloud.paths.home), cloud.url.rpartition(":")[2]
+        command = [str(Path(sys.executable).with_name("strandline")), "rotate", "TIDE_KEY", "--env", "local"]
+        command += ["--value-from", "-", "--yes", "--no-wait"]
+        self._held = held
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", HELD, held, *command] if held else command,
+            cwd=folder,
+            env={**os.environ, "STRANDLINE_HOME": home, "STRANDLINE_LOCAL_PORT": port, "COLUMNS": "200"},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._process.stdin.write(value)
+        self._process.stdin.close()
+
+    def kill(self):
+        """Ends it when it has told a step; SIGKILL leaves it no word to say."""
+        with self._process:
+            told = list(takewhile(lambda line: not line.startswith(self._held), self._process.stderr))
+            self._process.kill()
+        assert self._process.returncode == -signal.SIGKILL, told
+
+    def finish(self):
+        """Lets it run to its end; what it told."""
+        with self._process:
+            told = self._process.stderr.read()
+        assert self._process.returncode == 0, told
+        return told
+
+
+@pytest.mark.parametrize(("step", "current"), [("staged:", OLD), ("verified:", OLD), ("promoted:", NEW)])
+def test_the_command_that_is_killed_after_a_step_is_gone_on_with_by_the_same_command(
+    project, secrets, cloud, aws, tmp_path, step, current
+):
+    Command(tmp_path, cloud, NEW, held=step).kill()
+
+    assert secrets("TIDE_KEY") == current
+    told = Command(tmp_path, cloud, NEW).finish()
+
+    assert "going on with a rotation that was cut off before" in told
+    assert secrets("TIDE_KEY") == NEW
+    stages = aws.secretsmanager.describe_secret(SecretId=f"{PREFIX}TIDE_KEY")["VersionIdsToStages"].values()
+    assert sorted(stages) == [["AWSCURRENT"], ["AWSPREVIOUS"]]
+    audit = (cloud.paths.home / "audit" / "local.jsonl").read_text()
+    assert "canary" not in told + audit
