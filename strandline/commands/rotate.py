@@ -125,7 +125,9 @@ def _roll_back(runner: Runner, rotation: Rotation, yes: bool, env: str) -> None:
     confirm(yes, f"Make the values before the present ones of {', '.join(rotation.uses)} current again in {env}?")
     before = {variable: labels.current for variable, labels in rotation.look().labels.items()}
     rotation.roll_back()
+    stderr.print("[green]rolled back:[/] the values before are AWSCURRENT again")
     runner.spread(rotation, before)
+    stderr.print("[green]done[/]")
 
 
 def _tell_plan(rotation: Rotation) -> None:

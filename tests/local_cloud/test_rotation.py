@@ -173,7 +173,9 @@ def test_the_command_rotates_writes_it_down_and_goes_back(project, secrets, tmp_
     assert all(line["who"].startswith("arn:aws:") and line["versions"]["TIDE_KEY"] for line in lines)
     assert "canary" not in record + told.output
 
-    assert run("TIDE_KEY", "--rollback", "--no-wait").exit_code == 0
+    back = run("TIDE_KEY", "--rollback", "--no-wait")
+    assert back.exit_code == 0
+    assert "rolled back: the values before are AWSCURRENT again" in back.output
     assert secrets("TIDE_KEY") == OLD
 
 
