@@ -33,7 +33,7 @@ def rollback(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Move an agent's `live` to the version before, by one update of the endpoint."""
-    from stacks.custom_resources.canaries import BACK
+    from stacks.custom_resources.canary_records import BACK
     from stacks.names import LIVE
     from stacks.releases.store import ReleaseFolder
     from strandline.canaries import end_canary, running_canary

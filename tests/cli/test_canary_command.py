@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from stacks.custom_resources.canaries import ALL, BACK, Outcome
+from stacks.custom_resources.canary_records import ALL, BACK, Outcome
 from strandline.canaries import end_canary, require_no_canary, running_canary, why_not_live
 from strandline.commands import canary as canary_command
 from strandline.commands import rollback as rollback_command
