@@ -95,6 +95,13 @@ def test_a_rollback_to_a_version_ends_it_and_goes_there(operator, tmp_path, caps
     assert "The canary of tide in production, version 8, went back." in capsys.readouterr().err
 
 
+def test_a_rollback_to_a_version_that_is_not_there_leaves_the_canary_running(operator, tmp_path):
+    with pytest.raises(InputError, match="no version 99: AgentCore keeps 8"):
+        rollback_command.rollback("tide", "production", to="99", environments=tmp_path / "environments.yaml")
+
+    assert running_canary(operator, "tide") is not None
+
+
 def test_status_shows_it_and_nothing_is_promoted_on_meanwhile(operator):
     (agent,) = list_agents(operator)
     assert agent.canary == "version 8 gets 10% of new sessions until 2027-01-15 08:30 UTC"
