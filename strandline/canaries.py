@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from stacks.custom_resources.canaries import BACK, Canaries, Clients, Outcome, read_route, record_key
+from stacks.custom_resources.canaries import Canaries, Clients, read_route
 from stacks.custom_resources.canary_figures import FiguresUnknown, read_figures
+from stacks.custom_resources.canary_records import BACK, Outcome, record_key
 from stacks.custom_resources.endpoints import EndpointNotMoved
 from stacks.names import CANDIDATE
 from strandline.aws_errors import code_of, told

@@ -15,8 +15,8 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from stacks.constructs.deployment_function import DeploymentFunction
-from stacks.custom_resources.canaries import METRIC_NAMESPACE, WENT_BACK
 from stacks.custom_resources.canary import WATCH_EVENT
+from stacks.custom_resources.canary_records import METRIC_NAMESPACE, WENT_BACK
 from stacks.custom_resources.canary_routes import ending_name, folder, route_name
 from stacks.nag import acknowledge
 from stacks.names import partition

@@ -8,39 +8,16 @@ order that can be taken up again after a crash at any place, by whoever looks ne
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from .canary_records import ALL, BACK, REPLACED, RUNNING, Outcome, encode_record, metric_line, record_key
 from .canary_routes import Route, decode, ending_name, folder, route_name
 from .endpoint_names import CANARY, LIVE, PREVIOUS
 from .endpoints import move_endpoint, version_behind
-
-ALL, BACK, REPLACED = "all", "back", "replaced"
-RUNNING = "running"
-METRIC_NAMESPACE = "Strandline/Canary"
-WENT_BACK = "WentBack"
-OUTCOMES = {ALL: "WentToAll", BACK: WENT_BACK, REPLACED: "Replaced"}
-"""Outcome to the metric that counts it."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a canary ended.
-
-    Attributes:
-        outcome: `all`, `back` or `replaced`; `running` while it has not.
-        reason: Why, the figures first.
-        by: Who ended it.
-        figures: Both sides at the end.
-    """
-
-    outcome: str
-    reason: str
-    by: str
-    figures: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +135,7 @@ class Canaries:
             live = version_behind(self._control, route.runtime_arn, LIVE)
             move_endpoint(self._control, route.runtime_arn, CANARY, live or route.live)
         self._record(route, outcome)
-        self._count(route, outcome)
+        self._write(metric_line(self._environment, route, outcome, self._now()))
         self._delete(ending_name(self._environment, route.agent))
 
     def _move_live(self, route: Route) -> None:
@@ -190,50 +167,12 @@ class Canaries:
             self._parameters.delete_parameter(Name=name)
 
     def _record(self, route: Route, outcome: Outcome) -> None:
-        told = {
-            "environment": self._environment,
-            **asdict(replace(outcome, reason=f"{_FIRST_WORDS[outcome.outcome]}: {outcome.reason}")),
-            "at": self._now().isoformat(timespec="seconds"),
-            "canary": asdict(route),
-        }
         self._store.put_object(
             Bucket=self._bucket,
             Key=record_key(route.agent, route.version),
-            Body=json.dumps(told, sort_keys=True).encode(),
+            Body=encode_record(self._environment, route, outcome, self._now()),
             ContentType="application/json",
         )
-
-    def _count(self, route: Route, outcome: Outcome) -> None:
-        """A line that CloudWatch takes for a metric ("Embedded metric format specification")."""
-        metric = OUTCOMES[outcome.outcome]
-        directive = {
-            "Namespace": METRIC_NAMESPACE,
-            "Dimensions": [["environment"], ["environment", "agent"]],
-            "Metrics": [{"Name": metric, "Unit": "Count"}],
-        }
-        line = {
-            "environment": self._environment,
-            "agent": route.agent,
-            "version": route.version,
-            "reason": outcome.reason,
-            "by": outcome.by,
-            metric: 1,
-            "_aws": {"Timestamp": int(self._now().timestamp() * 1000), "CloudWatchMetrics": [directive]},
-        }
-        self._write(json.dumps(line))
-
-
-_FIRST_WORDS = {ALL: "went to all", BACK: "went back", REPLACED: "was replaced", RUNNING: "is running"}
-
-
-def record_folder(agent: str) -> str:
-    """What the names of an agent's records begin with."""
-    return f"canaries/{agent}/"
-
-
-def record_key(agent: str, version: str) -> str:
-    """Names the record of a version's canary in the bucket."""
-    return f"{record_folder(agent)}{version}.json"
 
 
 def read_route(parameters: Any, environment: str, agent: str) -> Route | None:

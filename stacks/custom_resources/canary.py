@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .canaries import ALL, BACK, Canaries, Clients, Outcome
+from .canaries import Canaries, Clients
 from .canary_figures import read_figures
 from .canary_judging import Figures, find_breach, limits_of
+from .canary_records import ALL, BACK, Outcome
 from .canary_routes import Route
 from .endpoint_names import LIVE, PREVIOUS
 from .endpoints import version_behind

@@ -41,6 +41,7 @@ def canary(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Show the canary of an agent, or end it."""
+    from stacks.custom_resources.canary_records import ALL, BACK
     from strandline.canaries import end_canary, figures_of, last_record, running_canary
 
     if promote and back:
@@ -49,7 +50,7 @@ def canary(
     route = running_canary(target, agent)
     figures = figures_of(target, route) if route else None
     if route and (promote or back):
-        end_canary(target, route, "all" if promote else "back", reason, figures)
+        end_canary(target, route, ALL if promote else BACK, reason, figures)
     elif promote:
         raise InputError(f"No canary of {agent} runs in {env}: strandline rollback {agent} --env {env} --to VERSION.")
     ended = last_record(target, agent) if promote or back or not route else None

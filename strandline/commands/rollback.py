@@ -33,7 +33,7 @@ def rollback(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Move an agent's `live` to the version before, by one update of the endpoint."""
-    from stacks.custom_resources.canaries import BACK
+    from stacks.custom_resources.canary_records import BACK
     from stacks.names import LIVE
     from stacks.releases.store import ReleaseFolder
     from strandline.canaries import end_canary, running_canary
@@ -46,8 +46,6 @@ def rollback(
     target = open_target(env, environments)
     endpoints = Endpoints(target, find_runtime(target, agent))
     canary = running_canary(target, agent)
-    if canary:
-        end_canary(target, canary, BACK, "it was rolled back")
     behind = endpoints.versions_behind()
     live = behind.get(LIVE)
     # The version before a canary is the one that live never left.
@@ -56,6 +54,8 @@ def rollback(
         raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
     version = endpoints.version(wanted)
     require_role(target, agent, version)
+    if canary:
+        end_canary(target, canary, BACK, "it was rolled back")
     if live != wanted:
         endpoints.move_live(wanted)
     written = restore_entry(target, ReleaseFolder.beside(environments), agent, version)

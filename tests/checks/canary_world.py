@@ -50,6 +50,9 @@ class Control:
         name = {"agentRuntimeName": "production_tide", "agentRuntimeArn": ARN, "agentRuntimeVersion": "8"}
         return [{"agentRuntimes": [{**name, "status": "READY"}]}]
 
+    def list_agent_runtime_versions(self, *, agentRuntimeId):
+        return [{"agentRuntimes": [{"agentRuntimeVersion": at} for at in set(self.versions.values())]}]
+
     def list_agent_runtime_endpoints(self, *, agentRuntimeId):
         return [{"runtimeEndpoints": [{"name": name, "liveVersion": at} for name, at in self.versions.items()]}]
 
@@ -57,6 +60,8 @@ class Control:
         return SimpleNamespace(paginate=getattr(self, operation))
 
     def get_agent_runtime(self, *, agentRuntimeId, agentRuntimeVersion):
+        if agentRuntimeVersion not in self.versions.values():
+            raise self.exceptions.ResourceNotFoundException
         bundle = f"s3://b/bundles/production_tide/{agentRuntimeVersion.rjust(64, '0')}.json"
         return {"environmentVariables": {"STRANDLINE_BUNDLE": bundle}, "roleArn": "arn:aws:iam::111111111111:role/r"}
 

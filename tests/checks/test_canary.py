@@ -10,9 +10,9 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
-from stacks.custom_resources.canaries import ALL, BACK, Outcome
 from stacks.custom_resources.canary import Beginning, decide, watch
 from stacks.custom_resources.canary_figures import FiguresUnknown, read_figures
+from stacks.custom_resources.canary_records import ALL, BACK, Outcome
 from stacks.custom_resources.canary_routes import endpoint_of, new_session_id
 from stacks.custom_resources.events import Change, Made
 from strandline.client import Agent

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from stacks.custom_resources.canaries import ALL, BACK, Outcome
+from stacks.custom_resources.canary_records import ALL, BACK, Outcome
 from strandline.canaries import end_canary, require_no_canary, running_canary, why_not_live
 from strandline.commands import canary as canary_command
 from strandline.commands import rollback as rollback_command
@@ -93,6 +93,13 @@ def test_a_rollback_to_a_version_ends_it_and_goes_there(operator, tmp_path, caps
 
     assert operator.world.control.moves == [("canary", "7"), ("live", "6")]
     assert "The canary of tide in production, version 8, went back." in capsys.readouterr().err
+
+
+def test_a_rollback_to_a_version_that_is_not_there_leaves_the_canary_running(operator, tmp_path):
+    with pytest.raises(InputError, match="no version 99: AgentCore keeps 8"):
+        rollback_command.rollback("tide", "production", to="99", environments=tmp_path / "environments.yaml")
+
+    assert running_canary(operator, "tide") is not None
 
 
 def test_status_shows_it_and_nothing_is_promoted_on_meanwhile(operator):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 
 import pytest
 
 from stacks.custom_resources.canary_routes import endpoint_of
+from strandline.canaries import figures_of, last_record, running_canary, why_not_live
 from strandline.client import Agent
+from strandline.history import read_history
+from strandline.targets import Target, find_environment
+from tests.e2e.conftest import ACCOUNT
 from tests.e2e.load import load_on
 from tests.support.openai_replies import Reply
 
@@ -27,6 +30,8 @@ class Trial:
     def __init__(self, project):
         self.project = project
         self.blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
+        environment = find_environment("local", project.folder / "environments.yaml")
+        self.target = Target(environment, project.cloud.environment(ACCOUNT))
         self.parameters = project.client("ssm")
         outputs = project.client("cloudformation").describe_stack_resources(StackName="Local-Checks")["StackResources"]
         self.watcher = next(
@@ -53,9 +58,6 @@ class Trial:
         done = self.project.deploy()
         assert done.returncode == 0, done.stderr
 
-    def run(self, *arguments):
-        return self.project.run(*arguments, "--env", "local")
-
     def behind(self):
         found = self.project.client("bedrock-agentcore-control").list_agent_runtime_endpoints(
             agentRuntimeId=self.project.runtime_arn("direct").rpartition("/")[2]
@@ -68,13 +70,14 @@ class Trial:
         except self.parameters.exceptions.ParameterNotFound:
             return None
 
-    def sessions(self, of_each):
+    def sessions(self, **of_each):
         """As many new sessions of each side, each asked once: what answered, by session."""
-        ids = {"canary": [], "live": []}
-        while min(map(len, ids.values())) < of_each:
+        # Those of live first: the watcher, which also comes by itself, has something to compare with.
+        ids = {"live": [], "canary": []}
+        while any(len(ids[side]) < wanted for side, wanted in of_each.items()):
             session = self.caller.new_session()
             ids[endpoint_of(session)].append(session)
-        chosen = [session for side in ids.values() for session in side[:of_each]]
+        chosen = [session for side, found in ids.items() for session in found[: of_each[side]]]
         return {session: self.ask(session) for session in chosen}
 
     def ask(self, session):
@@ -112,7 +115,7 @@ def test_a_canary_that_does_well_goes_to_all(trial):
     assert (route["version"], route["live"]) == (before["canary"], before["live"])
     assert before["canary"] == before["candidate"] != before["live"]
     # When callers come, each new session by its share
-    answered = trial.sessions(5)
+    answered = trial.sessions(live=1, canary=5)
     assert {(endpoint_of(session), version) for session, version in answered.items()} == {
         ("canary", "1.2.4"),
         ("live", "1.2.3"),
@@ -120,11 +123,10 @@ def test_a_canary_that_does_well_goes_to_all(trial):
     # Then nothing happens before its time, and what runs is said
     trial.watch()
     assert trial.route() == route
-    shown = json.loads(trial.run("canary", "direct", "--json").stdout)
-    assert {side: one["sessions"] for side, one in shown["figures"].items()} == {"canary": 5, "live": 5}
-    assert "canary: version" in trial.run("status").stdout
-    (told,) = [line for line in trial.run("drift").stdout.splitlines() if line.startswith("canary:")]
-    assert f"version {route['version']} is a canary (50% of new sessions until" in told
+    figures = figures_of(trial.target, running_canary(trial.target, "direct"))
+    assert (figures.canary.sessions, figures.live.sessions) == (5, 1)
+    told = why_not_live(trial.target, "direct")
+    assert told.startswith(f"version {route['version']} is a canary (50% of new sessions until")
     # And afterwards all get it; sessions that run keep their version
     trial.let_time_pass()
     trial.watch()
@@ -132,15 +134,14 @@ def test_a_canary_that_does_well_goes_to_all(trial):
     assert (after["live"], after["previous"], trial.route()) == (before["canary"], before["live"], None)
     assert {session: trial.ask(session) for session in answered} == answered
     assert trial.project.invoke("direct", "Who answers?")[-1]["version"] == "1.2.4"
-    assert "went to all: no limit was passed in 5 sessions" in trial.run("canary", "direct").stderr
-    assert trial.run("drift").returncode == 0
+    assert last_record(trial.target, "direct")["reason"].startswith("went to all: no limit was passed in 5 sessions")
 
 
 def test_a_canary_that_does_worse_goes_back_and_the_record_says_why(trial):
     trial.deploy({"version: 1.2.4": "version: 1.2.5", "my-org/claude-fable": "my-org/weaker"})
     before = trial.behind()
     # When its model falls back, which nobody but the watcher sees
-    answered = trial.sessions(6)
+    answered = trial.sessions(live=5, canary=5)
     assert set(answered.values()) == {"1.2.4", "1.2.5"}
     trial.watch()
     # Then it goes back at once
@@ -148,12 +149,10 @@ def test_a_canary_that_does_worse_goes_back_and_the_record_says_why(trial):
     assert trial.route() is None
     assert after == {**before, "canary": before["live"]}
     assert {session: trial.ask(session) for session in answered} == answered
-    told = trial.run("canary", "direct").stderr
-    assert re.search(r"went back: fallbacks: 6 of 6 sessions of the canary, 0 of 6 of live", told)
+    told = trial.project.run("canary", "direct", "--env", "local").stderr
+    assert "went back: fallbacks: 5 of 5 sessions of the canary, 0 of 5 of live" in told
     assert "(watcher, 20" in told
-    (drift,) = [line for line in trial.run("drift").stdout.splitlines() if line.startswith("canary:")]
-    assert "went back: fallbacks" in drift
-    newest = json.loads(trial.run("history", "direct", "--json").stdout)["versions"][0]
-    assert newest["canary"].startswith("went back: fallbacks")
+    (newest,) = read_history(trial.target, "direct", 1)
+    assert newest.canary.startswith("went back: fallbacks")
     # And new sessions get what is live, whoever asks
     assert {endpoint_of(trial.caller.new_session()) for _ in range(40)} == {"live"}

@@ -18,6 +18,7 @@ def apply() -> None:
     """Apply them; once, before the first request."""
     _count_loopback_as_secure()
     _ask_for_tasks_by_their_names()
+    _ask_for_what_is_listed_and_searched()
     _tell_policies_of_conditional_writes()
     logging.getLogger("hypercorn.access").disabled = True
 
@@ -43,7 +44,7 @@ def _ask_for_tasks_by_their_names() -> None:
     def extract_resource_arn(
         service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
     ) -> str:
-        asked = _asked_of_ecs(body) if service == "ecs" else {}
+        asked = _asked(body) if service == "ecs" else {}
         prefix = f"arn:aws:ecs:{region}:{account}"
         if "taskDefinition" in asked and "serviceName" not in asked and "service" not in asked:
             return _arn(asked["taskDefinition"], f"{prefix}:task-definition/")
@@ -53,13 +54,34 @@ def _ask_for_tasks_by_their_names() -> None:
 
     def request_tag_context(service: str, action: str, body: bytes, params: Any) -> dict[str, Any]:
         told: dict[str, Any] = context_of(service, action, body, params)
-        cluster = _asked_of_ecs(body).get("cluster") if service == "ecs" else None
+        cluster = _asked(body).get("cluster") if service == "ecs" else None
         if cluster is None:
             return told
         return {**told, "ecs:cluster": _arn(cluster, f"arn:aws:ecs:{get_region()}:{get_account_id()}:cluster/")}
 
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_actions.request_tag_context = request_tag_context
+
+
+def _ask_for_what_is_listed_and_searched() -> None:
+    """A path of parameters, and the first of several log groups; MiniStack asks for everything.
+
+    ("Actions, resources, and condition keys" for AWS Systems Manager and for Amazon CloudWatch Logs, Service
+    Authorization Reference: GetParametersByPath and StartQuery.)
+    """
+    resource_of = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
+    ) -> str:
+        asked = _asked(body) if service in ("ssm", "logs") else {}
+        if service == "ssm" and "Path" in asked:
+            return f"arn:aws:ssm:{region}:{account}:parameter{asked['Path'].rstrip('/')}"
+        if groups := asked.get("logGroupNames"):
+            return f"arn:aws:logs:{region}:{account}:log-group:{groups[0]}"
+        return str(resource_of(service, method, path, headers, body, query, region, account))
+
+    iam_actions.extract_resource_arn = extract_resource_arn
 
 
 def _tell_policies_of_conditional_writes() -> None:
@@ -77,7 +99,7 @@ def _tell_policies_of_conditional_writes() -> None:
     iam_actions.s3_service_context = s3_service_context
 
 
-def _asked_of_ecs(body: bytes) -> dict[str, Any]:
+def _asked(body: bytes) -> dict[str, Any]:
     try:
         asked = json.loads(body or b"{}")
     except ValueError:
