@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agent_runtime.errors import EnvironmentFault, InputError
 from agent_runtime.secret_store import CACHE_SECONDS
-from stacks.custom_resources import gateway_tasks
+from stacks.custom_resources import gateway_tasks, own_key_rotation
 from stacks.custom_resources.gateway_tasks import GatewayTasks, NewTasksFail
 from stacks.custom_resources.own_key_rotation import CALLERS_SECONDS, OwnKeyRotation
 from stacks.custom_resources.rotation_steps import RotationRefused
@@ -233,6 +233,22 @@ def test_a_key_that_no_program_calls_with_is_swapped_and_its_tasks_replaced(monk
     command.finish()
     assert [taken for _, taken in world.service.tasks] == [{world.value()}] * 2
     assert world.value() not in ("canary-first", by_schedule)
+
+
+def test_the_function_rotates_what_its_variables_name(world, monkeypatch):
+    clients = {"secretsmanager": world.vault, "ecs": world.service}
+    monkeypatch.setattr("boto3.client", clients.__getitem__)
+    for name, text in (("CLUSTER", "c"), ("SERVICE", "s"), ("FOLLOWED", NAME), ("SWAPPED", "")):
+        monkeypatch.setenv(name, text)
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    token = world.begin()
+
+    for step in STEPS[:3]:
+        own_key_rotation.handler({"Step": step, "SecretId": NAME, "ClientRequestToken": token}, context)
+
+    assert SecretVersions(world.vault, NAME).staged(token) == "canary-second"
+    with pytest.raises(RotationRefused, match="is no key of the gateway"):
+        own_key_rotation.handler({"Step": STEPS[0], "SecretId": FOLLOWING, "ClientRequestToken": token}, context)
 
 
 class Rotating(RuleBasedStateMachine):

@@ -9,6 +9,7 @@ import uuid
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from stacks.custom_resources.agent_key import AgentKeys
 from stacks.custom_resources.events import Change
@@ -17,7 +18,9 @@ from stacks.custom_resources.key_rotation import AGENT_TAG, KeyRotation
 from stacks.custom_resources.proxy_admin import ProxyAdmin
 from stacks.custom_resources.rotation_steps import RotationRefused
 from stacks.custom_resources.secret_versions import Labels, SecretVersions
+from tests.local_cloud.cloud_clients import until
 from tests.support.litellm_proxy import MASTER_KEY
+from tests.support.managed_world import AGENT_KEY, PREFIX
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ROUTES = ["/v1/chat/completions", "/v1/models"]
@@ -202,3 +205,39 @@ def test_the_age_is_that_of_the_oldest_key_in_use(key):
     assert (len(keys), line["keys"]) == (2, 1)
     assert line["KeyAgeDays"] == 40
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["environment"]]
+
+
+def test_secrets_manager_rotates_a_minted_key_by_its_function(world):
+    """As on its schedule: the deployed function, with its own rights, is called with each of the four steps."""
+    vault, secret = world.aws.secretsmanager, f"{PREFIX}{AGENT_KEY}"
+    before = world.value(AGENT_KEY)
+    (function,) = [one["FunctionArn"] for one in world.aws.get("lambda").list_functions()["Functions"]]
+
+    rotated = vault.rotate_secret(SecretId=secret, RotationLambdaARN=function)
+
+    def ended():
+        return (
+            SecretVersions(vault, secret).labels()
+            if "LastRotatedDate" in vault.describe_secret(SecretId=secret)
+            else None
+        )
+
+    labels = until(ended)
+    assert (labels.current, labels.pending) == (rotated["VersionId"], None)
+    assert vault.get_secret_value(SecretId=secret, VersionId=labels.previous)["SecretString"] == before
+    assert world.value(AGENT_KEY) != before
+    assert [world.opens(before), world.opens(world.value(AGENT_KEY))] == [True, True]
+
+
+def test_a_secret_without_a_function_and_one_that_is_being_rotated_are_refused(world, key):
+    """As AWS does it, and the labels stay."""
+    with pytest.raises(ClientError, match="No Lambda rotation function ARN"):
+        key.vault.rotate_secret(SecretId=key.secret)
+    (function,) = [one["FunctionArn"] for one in world.aws.get("lambda").list_functions()["Functions"]]
+    token = str(uuid.uuid4())
+    key.take("createSecret", token)
+
+    with pytest.raises(ClientError, match="A previous rotation isn't complete"):
+        key.vault.rotate_secret(SecretId=key.secret, RotationLambdaARN=function)
+
+    assert key.labels().pending == token

@@ -28,7 +28,7 @@ from .containers import engine
 from .context import Context
 from .processes import Supervisor
 from .roles import CredentialVendor
-from .services import monitor
+from .services import monitor, rotation
 from .status import snapshot
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def serve(settings: Settings) -> int:
     mends.apply()
     engine.install(context)
     monitor.install(context)
+    rotation.install()
     dataplane.install(context)
     registry.install(context)
     context.balancers.install()
