@@ -142,7 +142,7 @@ def test_rollback_gives_callers_the_version_before_by_one_update_while_they_ask(
     endpoints = _endpoints(project)
     assert int(endpoints["live"]["liveVersion"]) == int(endpoints["previous"]["liveVersion"]) + 1
     # When
-    with load_on(project, ("direct",), workers=2) as load:
+    with load_on(project, ("direct",)) as load:
         done = project.run("rollback", "direct", "--env", "local", "--json")
         events = project.invoke("direct", "Say something.")
     # Then
