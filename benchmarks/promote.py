@@ -87,8 +87,10 @@ class Probe:
             self._threads.append(thread)
 
     def _ask(self) -> None:
-        told = self._caller.ask(AGENT, f"probe-{time.monotonic_ns()}".ljust(40, "x"))
+        session = f"probe-{time.monotonic_ns()}".ljust(40, "x")
+        told = self._caller.ask(AGENT, session)
         self.answers.append((time.monotonic(), str(told.get("version"))))
+        self._caller.end(AGENT, session)
 
 
 def roll_back(made: Rehearsal) -> tuple[list[float], list[float], int, int]:

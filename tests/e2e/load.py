@@ -32,7 +32,7 @@ class Caller:
         self._client = project.client("bedrock-agentcore")
 
     def ask(self, agent, session):
-        """Gives the answer's last event, or what was wrong under `error`."""
+        """Gives the answer, or what was wrong under `error`."""
         try:
             answer = self._client.invoke_agent_runtime(
                 agentRuntimeArn=self._arns[agent],
@@ -45,6 +45,10 @@ class Caller:
             return json.loads(answer["response"].read())
         except Exception as error:  # whatever it is, a caller saw it
             return {"error": repr(error)}
+
+    def end(self, agent, session):
+        """Ends a session, and with it the process that it is here."""
+        self._client.stop_runtime_session(agentRuntimeArn=self._arns[agent], qualifier="live", runtimeSessionId=session)
 
 
 class Load:
@@ -66,13 +70,15 @@ class Load:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
-    def ask(self, agent, session):
+    def ask(self, agent, session, *, is_last=False):
         told = self.caller.ask(agent, session)
         with self._lock:
             if told.get("type") == "done":
                 self.answered += 1
             else:
                 self.failed.append(f"{agent}: {told}")
+        if is_last:
+            self.caller.end(agent, session)
 
     def run(self):
         """Sends what is due, until it is stopped; then waits for what is on its way."""
@@ -82,7 +88,8 @@ class Load:
                 agent, number = self._agents[self.sent % len(self._agents)], self.sent
                 is_new = number % NEW_SESSION_EVERY == NEW_SESSION_EVERY - 1
                 steady = f"steady-{agent}-{number // len(self._agents) % SESSIONS}"
-                pool.submit(self.ask, agent, (f"fresh-{number}" if is_new else steady).ljust(40, "x"))
+                session = (f"fresh-{number}" if is_new else steady).ljust(40, "x")
+                pool.submit(self.ask, agent, session, is_last=is_new)
                 self.sent += 1
             self.due = int((time.monotonic() - begun) * PER_SECOND)
 
