@@ -13,6 +13,7 @@ from stacks.project import load_project
 from stacks.releases.project import PinnedArtefact
 from stacks.releases.store import ReleaseFolder
 from strandline.canaries import running_canaries, summary
+from strandline.deployed_stacks import list_stacks
 from strandline.endpoints import Endpoints
 from strandline.invocation import find_runtime
 from strandline.releases.bucket import ReleaseBucket
@@ -108,6 +109,9 @@ class PromotionSession:
             cost=cost,
             sessions=sessions,
             forced=self._prepared.forced,
+            at_work=[
+                name for name, stack in list_stacks(self._destination).items() if stack.status.endswith("_IN_PROGRESS")
+            ],
         )
 
     def carry_out(self) -> Iterator[str]:

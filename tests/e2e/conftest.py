@@ -241,4 +241,8 @@ models:
     model: openai/gpt-4.1-mini
     api_base: {url}
     api_key_env: PROVIDER_API_KEY
+  judge:
+    model: openai/gpt-4.1
+    api_base: {url}
+    api_key_env: PROVIDER_API_KEY
 """

@@ -13,7 +13,7 @@ from strandline.invocation import find_runtime
 from strandline.releases.promotion import Promotion
 from strandline.releases.running import read_running
 from strandline.targets import Target, find_environment
-from tests.e2e.conftest import REGION, Project
+from tests.e2e.conftest import REGION, STRANDLINE, Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,19 @@ class Rehearsal:
         """Runs `strandline` in the project's folder."""
         beside = replace(self.project, folder=self.folder)
         return beside.run(*arguments)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts `strandline` in the project's folder, in a group of processes of its own."""
+        return subprocess.Popen(
+            [str(STRANDLINE), *arguments],
+            cwd=self.folder,
+            env=self.project.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def as_role(self, environment: str, service: str):
         """A client with the rights of a role that may do everything with a service, but for what denies it."""
