@@ -19,7 +19,9 @@ class StubbedTarget:
     """
 
     def __init__(self, name="staging", *, is_locked=True):
-        self.environment = SimpleNamespace(name=name, is_locked=is_locked, account="1" * 12, region="eu-west-1")
+        self.environment = SimpleNamespace(
+            name=name, is_locked=is_locked, account="1" * 12, region="eu-west-1", canary=None
+        )
         self.stubs = {}
         self._clients = {}
         self._stack = ExitStack()
