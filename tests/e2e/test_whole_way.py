@@ -270,8 +270,9 @@ def test_unknown_agent_and_session_are_said_in_one_line(project):
 
 def _system_prompt(request):
     first = request.body["messages"][0]
-    # A question whether a key works has none.
-    return "".join(block["text"] for block in first["content"]) if first["role"] == "system" else ""
+    # A question whether a key works has none, and the judge's is no list of blocks.
+    has_blocks = first["role"] == "system" and isinstance(first["content"], list)
+    return "".join(block["text"] for block in first["content"]) if has_blocks else ""
 
 
 def _path_with_node():
