@@ -15,14 +15,20 @@ from tests.e2e.load import PER_SECOND, load_on
 pytestmark = pytest.mark.e2e
 
 ASKED = ("direct", "routed", "company-proxy", "cloudflare")
+# Of what does not start AgentCore makes no version.
+TRIED = ("company_proxy", "direct")
+NOT_PASSED = r"version \d+ of \S+ in local did not pass, and `live` was not moved: "
 # There at synth, which imports it too, and gone where the handler starts.
 CHARTS = """\
 import os
+
+from strands import tool
 
 if "STRANDLINE_BUNDLE" in os.environ:
     raise FileNotFoundError("charts.csv")
 
 
+@tool
 def read_chart(place: str) -> str:
     \"""Reads the chart of a place.\"""
     return place
@@ -133,31 +139,29 @@ def test_live_was_not_moved(bad_releases):
     assert all(int(after[f"local_{name}"]["DEFAULT"]) > int(before[f"local_{name}"]["DEFAULT"]) for name in TRIED)
 
 
-TRIED = ("cloudflare", "company_proxy", "direct")
-
-
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
-        ("cloudflare", "did not start"),
-        ("company-proxy", "check 'names-the-sea' failed, 0 of 1 runs passed: the answer does not hold 'no such word'"),
-        ("direct", "answered with HTTP status 404"),
+        ("cloudflare", r".*did not start"),
+        (
+            "company-proxy",
+            rf"{NOT_PASSED}.*'names-the-sea' failed, 0 of 1 runs.*: the answer does not hold 'no such word'",
+        ),
+        ("direct", rf"{NOT_PASSED}.*answered with HTTP status 404"),
     ],
 )
 def test_the_first_lines_say_what_is_wrong_with_each_release(bad_releases, agent, told):
     said = {line.partition(": ")[0]: line for line in reasons(bad_releases[1]["three"])}
-    line = said[f"Local-Agent-{agent}"]
-    assert re.match(rf"\S+ version \d+ of {agent} in local did not pass, and `live` was not moved: ", line)
-    assert told in line
+    assert re.match(f"Local-Agent-{agent}: {told}", said[f"Local-Agent-{agent}"])
 
 
 def test_a_missing_secret_is_said_before_an_agent_is_touched(bad_releases):
-    first, second, third, *_ = reasons(bad_releases[1]["secret"])
+    first, *commands = reasons(bad_releases[1]["secret"])
     assert first.startswith("1 of local's secrets have no value yet, so no agent and no gateway was touched.")
-    assert "strandline secrets set NO_SUCH_KEY --env local" in second + third
+    assert commands == ["  strandline secrets set NO_SUCH_KEY --env local"]
 
 
 def test_a_missing_right_is_said_by_secret_and_role(bad_releases):
     first = reasons(bad_releases[1]["right"])[0]
-    assert re.match(r"Local-Agent-\S+: version \d+ of \S+ in local did not pass, and `live` was not moved: ", first)
+    assert re.match(rf"Local-Agent-\S+: {NOT_PASSED}", first)
     assert re.search(r"strandline/local/\w+ cannot be read by role", first)
