@@ -25,6 +25,7 @@ from strandline.commands import (
     history,
     invoke,
     promote,
+    releases,
     rollback,
     rotate,
     schema,
@@ -56,6 +57,7 @@ app.command("compare")(compare.compare)
 app.command("promote")(promote.promote)
 app.command("rotate")(rotate.rotate)
 app.add_typer(checks.app, name="checks")
+app.add_typer(releases.app, name="releases")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(local.app, name="local")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent_runtime.errors import EnvironmentFault
 from stacks.names import CHECKS_STACK, RECORDS_OUTPUT
+from strandline.aws_errors import told
 from strandline.checks.results import checks_outputs
 from strandline.deployed_stacks import stack_resources
-from strandline.execution_roles import remove_all_roles
+from strandline.execution_roles import remove_roles
 from strandline.releases.changes import read_deployed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from strandline.targets import Target
 
@@ -111,20 +112,40 @@ def destroy_environment(target: Target, plan: Plan, progress: Callable[[str], No
     Raises:
         EnvironmentFault: CloudFormation cannot delete a stack; says which resources are in the way.
     """
-    client = target.client("cloudformation")
     for step in plan.steps:
-        for stack in step:
-            if stack == target.stack_name(CHECKS_STACK):
-                _empty_records(target, plan)
+        if target.stack_name(CHECKS_STACK) in step:
+            _empty_records(target, plan)
+        mend = f"run it again: strandline destroy --env {target.environment.name}"
+        for stack in delete_stacks(target, step, mend):
+            progress(f"{stack}: gone")
+    return remove_roles(target)
+
+
+def delete_stacks(target: Target, stacks: Sequence[str], mend: str) -> Iterator[str]:
+    """Deletes stacks, all at once.
+
+    Args:
+        target: The environment.
+        stacks: Their names; none imports from another.
+        mend: What to do once it is clear what is in the way.
+
+    Yields:
+        The name of each that is gone.
+
+    Raises:
+        EnvironmentFault: CloudFormation cannot delete one; says which resources are in the way.
+    """
+    client = target.client("cloudformation")
+    with told("CloudFormation", f"CloudFormation does not delete {', '.join(stacks)}"):
+        for stack in stacks:
             client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
             client.delete_stack(StackName=stack)
-        for stack in step:
-            _await(client, stack, target.environment.name)
-            progress(f"{stack}: gone")
-    return remove_all_roles(target)
+        for stack in stacks:
+            _await(client, stack, mend)
+            yield stack
 
 
-def _await(client: Any, stack: str, environment: str) -> None:
+def _await(client: Any, stack: str, mend: str) -> None:
     deadline = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -136,7 +157,7 @@ def _await(client: Any, stack: str, environment: str) -> None:
         if found["StackStatus"] == "DELETE_FAILED":
             raise EnvironmentFault(
                 f"{stack} cannot be deleted: {found.get('StackStatusReason', 'CloudFormation does not say why')}. "
-                f"Clear what is in the way and run it again: strandline destroy --env {environment}"
+                f"Clear what is in the way and {mend}"
             )
         time.sleep(_POLL_SECONDS)
     raise EnvironmentFault(f"{stack} is not gone after {_LONGEST_SECONDS / 60:.0f} minutes: look at it again.")

@@ -66,17 +66,19 @@ def remove_unused_roles(target: Target) -> list[str]:
     return removed
 
 
-def remove_all_roles(target: Target) -> list[str]:
-    """Removes every execution role of an environment whose agents are gone.
+def remove_roles(target: Target, agent: str | None = None) -> list[str]:
+    """Removes the execution roles of agents that are gone.
 
     Args:
         target: The environment.
+        agent: Id of the agent; all of the environment's where none is named.
 
     Returns:
         Names of the roles.
     """
     iam = target.client("iam")
-    names = [arn.rpartition("/")[2] for roles in _roles_by_agent(target, iam).values() for arn in roles]
+    found = _roles_by_agent(target, iam)
+    names = [arn.rpartition("/")[2] for name, roles in found.items() if agent in (None, name) for arn in roles]
     for name in names:
         _remove(iam, name)
     return names

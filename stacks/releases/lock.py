@@ -69,7 +69,7 @@ class _Promoted(StrictModel):
     digest: str = Field(default="", description="SHA-256 of the entry, its name and the environment.")
 
 
-EntryT = TypeVar("EntryT", bound=_Promoted)
+EntryT = TypeVar("EntryT", bound=StrictModel)
 
 
 class ReleasedAgent(_Promoted, PinnedBundle):
@@ -93,10 +93,20 @@ class ReleasedGateway(_Promoted):
     image: str = Field(min_length=1, description="The container image.")
 
 
+class Removal(StrictModel):
+    """That an agent was taken out of the environment."""
+
+    removed_by: str = Field(min_length=1, max_length=512, description="Who did it.")
+    removed_at: Moment = Field(description="When.")
+    reason: str | None = Field(default=None, min_length=1, max_length=500, description="Why.")
+    digest: str = Field(default="", description="SHA-256 of the entry, its name and the environment.")
+
+
 def _check_digests(lock: ReleaseLock) -> Iterator[Fault]:
-    for agent, entry in lock.agents.items():
-        if entry.digest != lock.digest_of(agent, entry):
-            yield Fault(f"is not what was promoted of {agent}: its digest differs", _MEND, ("agents", agent, "digest"))
+    for part, entries in (("agents", lock.agents), ("removed", lock.removed)):
+        for agent, entry in entries.items():
+            if entry.digest != lock.digest_of(agent, entry):
+                yield Fault(f"is not what was promoted of {agent}: its digest differs", _MEND, (part, agent, "digest"))
     if lock.gateway and lock.gateway.digest != lock.digest_of(GATEWAY, lock.gateway):
         yield Fault("is not what was promoted of the gateway: its digest differs", _MEND, ("gateway", "digest"))
 
@@ -110,8 +120,9 @@ class ReleaseLock(StrictModel):
     environment: EnvironmentName = Field(description="The environment that deploys it.")
     agents: Mapping[str, ReleasedAgent] = Field(default_factory=dict, description="Releases by the agent's id.")
     gateway: ReleasedGateway | None = Field(default=None, description="The gateway's release.")
+    removed: Mapping[str, Removal] = Field(default_factory=dict, description="Agents that were taken out.")
 
-    def digest_of(self, name: str, entry: _Promoted) -> str:
+    def digest_of(self, name: str, entry: StrictModel) -> str:
         """The digest that an entry of this environment must have."""
         document = {"environment": self.environment, "name": name, "entry": _plain(entry) | {"digest": ""}}
         return hashlib.sha256(canonical(document)).hexdigest()
@@ -128,7 +139,22 @@ class ReleaseLock(StrictModel):
         """
         merged = {**self.agents, **{name: self._sealed(name, entry) for name, entry in agents.items()}}
         through = self._sealed(GATEWAY, gateway) if gateway else self.gateway
-        return self.model_copy(update={"agents": dict(sorted(merged.items())), "gateway": through})
+        removed = {name: removal for name, removal in self.removed.items() if name not in merged}
+        return self.model_copy(update={"agents": dict(sorted(merged.items())), "gateway": through, "removed": removed})
+
+    def without(self, agent: str, removal: Removal) -> ReleaseLock:
+        """The lock without an agent.
+
+        Args:
+            agent: Its id.
+            removal: Who took it out, when and why.
+
+        Returns:
+            The new lock, which says so.
+        """
+        agents = {name: entry for name, entry in self.agents.items() if name != agent}
+        removed = {**self.removed, agent: self._sealed(agent, removal)}
+        return self.model_copy(update={"agents": agents, "removed": dict(sorted(removed.items()))})
 
     def _sealed(self, name: str, entry: EntryT) -> EntryT:
         return entry.model_copy(update={"digest": self.digest_of(name, entry)})

@@ -19,9 +19,12 @@ from gateway.scenarios import compile_scenarios
 from gateway.settings import GatewaySettings
 from stacks.gateway_bundle import build_gateway_bundle
 from stacks.gateway_target import gateway_target
+from stacks.project import load_project
+from stacks.releases.store import ReleaseFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from agent_runtime.destination import Destination
     from agent_runtime.yaml_nodes import Document
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from stacks.environments import Environment
     from stacks.project import Project
     from stacks.releases.lock import ReleasedAgent, ReleaseLock
-    from stacks.releases.store import ReleaseFolder
 
 _NOTHING: Mapping[str, Scenario] = {}
 _TIMES_LARGER = 16  # a blueprint with its defaults written out
@@ -105,6 +107,25 @@ def released_project(tree: Project, environment: Environment, folder: ReleaseFol
     return project_of_lock(tree, environment, folder, lock)
 
 
+def project_in(environment: Environment, blueprints: Path, environments: Path) -> Project:
+    """Gives the project as an environment has it: what its lock names, or the working tree where it has no lock.
+
+    Args:
+        environment: The environment.
+        blueprints: The blueprints folder.
+        environments: `environments.yaml`, beside which the releases are.
+
+    Returns:
+        The project.
+
+    Raises:
+        InputError: A file is wrong, or something of a release is not what was promoted.
+    """
+    tree, folder = load_project(blueprints), ReleaseFolder.beside(environments)
+    lock = folder.lock(environment.name) if environment.is_locked else None
+    return project_of_lock(tree, environment, folder, lock) if lock else tree
+
+
 def project_of_lock(tree: Project, environment: Environment, folder: ReleaseFolder, lock: ReleaseLock) -> Project:
     """Gives what a lock names.
 
@@ -121,7 +142,7 @@ def project_of_lock(tree: Project, environment: Environment, folder: ReleaseFold
         InputError: A bundle is not what the lock names, or the gateway would become another one.
     """
     agents = [released_agent(name, entry, folder, environment.name) for name, entry in lock.agents.items()]
-    settings, document = _gateway_of(folder, lock)
+    settings, document = gateway_of(folder, lock)
     if lock.gateway and settings:
         where = f"{folder.lock_file(environment.name)}: gateway"
         facts = gateway_facts(settings, environment, agents)
@@ -208,7 +229,19 @@ def gateway_facts(
     return GatewayFacts(bundle.sha256, read_image_lock().of(managed=environment.gateway.is_managed).name)
 
 
-def _gateway_of(folder: ReleaseFolder, lock: ReleaseLock) -> tuple[GatewaySettings | None, Document | None]:
+def gateway_of(folder: ReleaseFolder, lock: ReleaseLock) -> tuple[GatewaySettings | None, Document | None]:
+    """Reads the gateway's settings that a lock names.
+
+    Args:
+        folder: The project's releases.
+        lock: The lock.
+
+    Returns:
+        The settings and their file; nothing where the lock names none.
+
+    Raises:
+        InputError: The file is not what the lock names.
+    """
     if lock.gateway is None:
         return None, None
     where = f"{folder.lock_file(lock.environment)}: gateway.settings"

@@ -9,7 +9,7 @@ from stacks.check_plan import check_plan
 from stacks.custom_resources.check_run import CheckRun, Endpoint
 from stacks.custom_resources.judging import judge_by
 from stacks.names import JUDGE_OUTPUT
-from stacks.project import load_project
+from stacks.releases.project import project_in
 from strandline.checks.results import checks_outputs
 from strandline.invocation import find_runtime
 
@@ -43,13 +43,14 @@ def run_checks(target: Target, agent: LoadedBlueprint, endpoint: str) -> Report:
     return CheckRun(target.client("bedrock-agentcore"), asked, plan, judge=judge).run()
 
 
-def find_agent(target: Target, agent_id: str, blueprints: Path) -> LoadedBlueprint:
+def find_agent(target: Target, agent_id: str, blueprints: Path, environments: Path) -> LoadedBlueprint:
     """Finds an agent in the project.
 
     Args:
         target: The environment.
         agent_id: Its id.
         blueprints: The blueprints folder.
+        environments: `environments.yaml`, beside which the release locks are.
 
     Returns:
         The agent as it is in the environment.
@@ -57,7 +58,8 @@ def find_agent(target: Target, agent_id: str, blueprints: Path) -> LoadedBluepri
     Raises:
         InputError: There is none, or it may not run there.
     """
-    agents = {agent.blueprint.id: agent for agent in load_project(blueprints).agents_of(target.environment)}
+    project = project_in(target.environment, blueprints, environments)
+    agents = {agent.blueprint.id: agent for agent in project.agents_of(target.environment)}
     if agent_id not in agents:
         name = target.environment.name
         raise InputError(f"{name} has no agent {agent_id!r}: it has {', '.join(sorted(agents)) or 'none'}.")

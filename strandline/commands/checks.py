@@ -50,7 +50,7 @@ def run(
     from strandline.checks.junit import render_junit
 
     target = open_target(env, environments)
-    loaded = find_agent(target, agent, blueprints)
+    loaded = find_agent(target, agent, blueprints, environments)
     with stderr.status(f"Asking {agent} in {env}"):
         report = run_checks(target, loaded, endpoint)
     if junit:

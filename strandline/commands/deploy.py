@@ -197,11 +197,12 @@ class Deployment:
             place = f"aws://{environment.account}/{environment.region}"
             self._cdk(["bootstrap", place], "Bootstrapping the local account")
 
-    def require_values(self, users: Mapping[str, Sequence[str]]) -> None:
+    def require_values(self, users: Mapping[str, Sequence[str]], *, also_new: bool = True) -> None:
         """Makes sure that every secret of what is deployed has a value.
 
         Args:
             users: Who names each secret.
+            also_new: Whether that goes for those too that the deployment has yet to make.
 
         Raises:
             InputError: Some have none; says which and how to set them.
@@ -209,7 +210,8 @@ class Deployment:
         from strandline.secret_inventory import take_secrets
 
         reports = take_secrets(self._target, users)
-        missing = [report for report in reports if report.users and report.state != "set"]
+        fine = ("set",) if also_new else ("set", "missing")
+        missing = [report for report in reports if report.users and report.state not in fine]
         if missing:
             name = self._target.environment.name
             commands = "\n".join(f"  {report.mend(name)}" for report in missing)

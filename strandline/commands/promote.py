@@ -106,6 +106,7 @@ def _lines(plan: Plan) -> list[str]:
     if plan.gateway:
         lines.append(f"  gateway: {plan.gateway}")
     lines += [f"  passed over: {rule}" for rule in plan.forced]
+    lines += [f"  CloudFormation is still at work on {stack}: its end is awaited" for stack in plan.at_work]
     sections = (
         (
             "Resources",

@@ -56,13 +56,13 @@ def rotate(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Give a secret a new value, live: verified, promoted, used everywhere. Goes on with one that was cut off."""
-    from stacks.project import load_project
+    from stacks.releases.project import project_in
     from strandline.rotation.steps import Runner
 
     if bool(names) + every + bool(older_than) != 1:
         raise InputError("Name variables, or say --all, or --older-than 90d.")
     target = open_target(env, environments)
-    project = load_project(blueprints)
+    project = project_in(target.environment, blueprints, environments)
     runner = Runner(target, project, stderr, wait, None if grace is None else seconds_of(grace, "--grace"))
     if names == [DATABASE_PASSWORD]:
         _rotate_database(target, yes)

@@ -76,7 +76,7 @@ def list_secrets(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """List every secret: who uses it, whether it has a value, version, age and last use; never the value."""
-    reports = _take(open_target(env, environments), blueprints)
+    reports = _take(open_target(env, environments), blueprints, environments)
     if as_json:
         stdout.print_json(json.dumps({"environment": env, "secrets": [_as_dict(report) for report in reports]}))
     else:
@@ -91,7 +91,7 @@ def check(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Tell which secrets keep a deployment or an agent from working; ends with 1 when there are any."""
-    reports = _take(open_target(env, environments), blueprints)
+    reports = _take(open_target(env, environments), blueprints, environments)
     faults = {report.variable: fault for report in reports if (fault := _fault(report, env))}
     if as_json:
         stdout.print_json(json.dumps({"environment": env, "faults": faults}))
@@ -116,10 +116,11 @@ def revoke(
     environments: EnvironmentsOption = ENVIRONMENTS,
 ) -> None:
     """Replace a value that leaked: without grace, with an end of the sessions that hold it; tells who used it, when."""
-    from stacks.project import load_project
+    from stacks.releases.project import project_in
     from strandline.rotation.revocation import revoke as run
 
-    target, project = open_target(env, environments), load_project(blueprints)
+    target = open_target(env, environments)
+    project = project_in(target.environment, blueprints, environments)
     (rotation,) = rotations = open_rotations(target, project, [[name]])
     check_verifiable(rotations, unverified)
     confirm(yes, f"Replace {name} in {env} at once, and end the sessions that hold the present value?")
@@ -143,7 +144,7 @@ def import_values(
         raise InputError("Name one source: --from-dotenv FILE, or --from-env.")
     target = open_target(env, environments)
     values = _read_dotenv(from_dotenv) if from_dotenv else dict(os.environ)
-    named = [report for report in _take(target, blueprints) if report.users]
+    named = [report for report in _take(target, blueprints, environments) if report.users]
     wanted = [report.variable for report in named if report.variable in values and (replace or report.state != "set")]
     # All of them are looked at before one is written.
     checked = {variable: check_value(variable, values[variable]) for variable in wanted}
@@ -158,11 +159,12 @@ def import_values(
         stderr.print(f"still without a value: {', '.join(absent)}")
 
 
-def _take(target: Target, blueprints: Path) -> list[SecretReport]:
-    from stacks.project import load_project
+def _take(target: Target, blueprints: Path, environments: Path) -> list[SecretReport]:
+    from stacks.releases.project import project_in
     from strandline.secret_inventory import take_secrets
 
-    return take_secrets(target, load_project(blueprints).secret_users(target.environment))
+    project = project_in(target.environment, blueprints, environments)
+    return take_secrets(target, project.secret_users(target.environment))
 
 
 def _fault(report: SecretReport, env: str) -> str | None:

@@ -71,6 +71,7 @@ class Plan:
         cost: What that costs.
         sessions: What happens to running sessions.
         forced: Rules that were passed over, and why.
+        at_work: Stacks that CloudFormation is still at work on, from a deployment that was cut off or is somebody's.
     """
 
     source: str
@@ -82,12 +83,13 @@ class Plan:
     cost: Cost
     sessions: Sequence[str]
     forced: Sequence[str] = ()
+    at_work: Sequence[str] = ()
 
     @property
     def changes(self) -> bool:
-        """Whether anything would change, in the lock or in AWS."""
+        """Whether anything would change, in the lock or in AWS, or still does."""
         moved = self.gateway is not None and self.gateway != UNCHANGED
-        return bool(self.resources) or moved or any(agent.changes for agent in self.agents)
+        return bool(self.resources or self.at_work) or moved or any(agent.changes for agent in self.agents)
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `promote --json` prints."""

@@ -16,9 +16,10 @@ from stacks.releases.store import PendingReleases, ReleaseFolder
 from strandline.callers import caller, moment
 from strandline.canaries import require_no_canary
 from strandline.checks.results import read_results
-from strandline.releases.bucket import PublishedLock, ReleaseBucket, told_of
+from strandline.releases.bucket import PublishedLock, ReleaseBucket
 from strandline.releases.candidates import origin_in_lock, origin_in_tree
 from strandline.releases.changes import read_deployed
+from strandline.releases.entries import begun_before, is_same
 from strandline.releases.running import read_running, release_of, require_deployed
 from strandline.s3_objects import read_object
 from strandline.targets import CALLS_AT_ONCE
@@ -140,7 +141,7 @@ class Promotion:
             gateway = self._gateway(lock, stamp)
             lock = lock.with_entries({}, gateway if not is_same(gateway, lock.gateway) else None)
         if published.lock and published.lock != before:
-            lock = self._begun_before(lock, published.lock)
+            lock = begun_before(self._folder, lock, published.lock)
         # Whether the gateway serves the models, and whatever else synth would refuse.
         project = project_of_lock(self._tree, self._there, self._folder, lock)
         project.agents_of(self._there)
@@ -150,16 +151,6 @@ class Promotion:
     def _current(self, bucket: ReleaseBucket) -> tuple[ReleaseLock, PublishedLock]:
         file = self._folder.lock(self._there.name)
         return file or ReleaseLock(environment=self._there.name), bucket.published()
-
-    def _begun_before(self, lock: ReleaseLock, published: ReleaseLock) -> ReleaseLock:
-        """What was begun, and ended after the bucket had the lock and before the file had it; or else a stale file."""
-        if _same_releases(published, lock):
-            return published
-        name = self._there.name
-        raise InputError(
-            f"{self._folder.lock_file(name)} is not what {name} was promoted to last{told_of(published)}: get that "
-            f"from version control and promote again, or `strandline deploy --env {name}` to go back to what is here."
-        )
 
     def _origins(self, asked: Sequence[str]) -> list[Origin]:
         known = {
@@ -329,29 +320,3 @@ def _read(file: str) -> bytes:
     from pathlib import Path
 
     return Path(file).read_bytes()
-
-
-_WHO_AND_WHEN = {"promoted_by", "promoted_at", "promoted_from", "forced", "checks", "digest"}
-
-
-def is_same(one: ReleasedAgent | ReleasedGateway | None, other: ReleasedAgent | ReleasedGateway | None) -> bool:
-    """Whether two entries deploy the same, whoever promoted them and when.
-
-    Args:
-        one: An entry; none where there is none.
-        other: Another.
-
-    Returns:
-        Whether they do.
-    """
-    if one is None or other is None:
-        return one is other
-    return one.model_dump(exclude=_WHO_AND_WHEN) == other.model_dump(exclude=_WHO_AND_WHEN)
-
-
-def _same_releases(one: ReleaseLock, other: ReleaseLock) -> bool:
-    return (
-        one.agents.keys() == other.agents.keys()
-        and all(is_same(entry, other.agents[name]) for name, entry in one.agents.items())
-        and is_same(one.gateway, other.gateway)
-    )

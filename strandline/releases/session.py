@@ -13,14 +13,16 @@ from stacks.project import load_project
 from stacks.releases.project import PinnedArtefact
 from stacks.releases.store import ReleaseFolder
 from strandline.canaries import running_canaries, summary
+from strandline.deployed_stacks import list_stacks
 from strandline.endpoints import Endpoints
 from strandline.invocation import find_runtime
 from strandline.releases.bucket import ReleaseBucket
 from strandline.releases.candidates import require_order
 from strandline.releases.changes import read_assembly, read_deployed
+from strandline.releases.entries import is_same
 from strandline.releases.lock import save_bundle, save_lock
 from strandline.releases.plan import UNCHANGED, AgentMove, Plan, compare, overlay_differences
-from strandline.releases.promotion import Promotion, is_same
+from strandline.releases.promotion import Promotion
 from strandline.releases.running import read_running
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class PromotionSession:
         self._prepared = promotion.prepare(request, forced)
         self._write(ReleaseFolder(releases), lasting=False)
         self._users = self._prepared.project.secret_users(there)
-        self._deployment.require_values(self._users)
+        self._deployment.require_values(self._users, also_new=False)
         with ThreadPoolExecutor(1) as aside:
             deployed = aside.submit(read_deployed, self._destination)
             self._deployment.synthesise()
@@ -107,6 +109,9 @@ class PromotionSession:
             cost=cost,
             sessions=sessions,
             forced=self._prepared.forced,
+            at_work=[
+                name for name, stack in list_stacks(self._destination).items() if stack.status.endswith("_IN_PROGRESS")
+            ],
         )
 
     def carry_out(self) -> Iterator[str]:
@@ -125,6 +130,7 @@ class PromotionSession:
 
     def _release(self) -> None:
         """Brings the artefacts, then the lock: to the bucket, where of two people one wins, and then to the folder."""
+        self._deployment.require_values(self._users)
         prepared, bucket = self._prepared, ReleaseBucket(self._destination)
         for name in prepared.moved:
             entry = prepared.lock.agents[name]

@@ -126,15 +126,23 @@ def project(provider, tmp_path_factory):
 @contextmanager
 def deployed_project(folder: Path, home: Path, provider: OpenAIServer) -> Iterator[Project]:
     """Deploys the project on a cloud of its own; the drill does it too."""
+    canaries = {name: f"canary-{name.lower().replace('_', '-')}-{secrets.token_hex(12)}" for name in VARIABLES}
+    with cloud_of_its_own(folder, home, provider, canaries) as made:
+        _write(folder, provider)
+        _deploy_first(made)
+        yield made
+
+
+@contextmanager
+def cloud_of_its_own(
+    folder: Path, home: Path, provider: OpenAIServer, canaries: dict[str, str] | None = None
+) -> Iterator[Project]:
+    """Starts a cloud for a project in an empty folder, on which nothing is deployed yet."""
     _share_builds(home)
     cloud = LocalCloud(home)
     cloud.up(free_port())
-    canaries = {name: f"canary-{name.lower().replace('_', '-')}-{secrets.token_hex(12)}" for name in VARIABLES}
-    made = Project(folder, home, cloud, provider, canaries)
-    _write(folder, provider)
     try:
-        _deploy_first(made)
-        yield made
+        yield Project(folder, home, cloud, provider, canaries or {})
     finally:
         cloud.down()
 
@@ -231,6 +239,10 @@ _GATEWAY = """\
 models:
   house-model:
     model: openai/gpt-4.1-mini
+    api_base: {url}
+    api_key_env: PROVIDER_API_KEY
+  judge:
+    model: openai/gpt-4.1
     api_base: {url}
     api_key_env: PROVIDER_API_KEY
 """

@@ -1,39 +1,38 @@
-"""Callers who ask agents all the time, in sessions that go on and in new ones, and keep every failure."""
+"""Callers who ask agents all the time, in sessions that go on and in new ones, and keep every failure.
+
+The requests come by a schedule of their own, whether or not earlier ones have ended: slow answers do not thin them out.
+"""
 
 from __future__ import annotations
 
-import itertools
+import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 PER_SECOND = 20
 # Each new session is a process of its own on this machine.
 NEW_SESSION_EVERY = 60
+SESSIONS = 4
+"""Sessions of each agent that go on; requests of one session wait for each other."""
+_AT_ONCE = 64
 
 
-class Load:
-    """What callers saw.
+class Caller:
+    """Asks deployed agents behind `live` with plain boto3.
 
-    Attributes:
-        answered: Answers that came whole.
-        failed: What came instead.
+    Args:
+        project: Where they are deployed.
+        agents: Their ids.
     """
 
     def __init__(self, project, agents):
-        self.answered = 0
-        self.failed = []
-        self._project = project
-        self._agents = agents
         self._arns = {agent: project.runtime_arn(agent) for agent in agents}
         self._client = project.client("bedrock-agentcore")
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._numbers = itertools.count()
 
     def ask(self, agent, session):
-        import json
-
+        """Gives the answer, or what was wrong under `error`."""
         try:
             answer = self._client.invoke_agent_runtime(
                 agentRuntimeArn=self._arns[agent],
@@ -43,42 +42,73 @@ class Load:
                 accept="application/json",
                 payload=json.dumps({"prompt": "Say something."}).encode(),
             )
-            told = json.loads(answer["response"].read())
-            fault = None if told.get("type") == "done" else str(told)
+            return json.loads(answer["response"].read())
         except Exception as error:  # whatever it is, a caller saw it
-            fault = repr(error)
+            return {"error": repr(error)}
+
+    def end(self, agent, session):
+        """Ends a session, and with it the process that it is here."""
+        self._client.stop_runtime_session(agentRuntimeArn=self._arns[agent], qualifier="live", runtimeSessionId=session)
+
+
+class Load:
+    """What callers saw.
+
+    Attributes:
+        caller: Who asks.
+        sent: Requests that were sent.
+        due: Requests that the schedule had for the time that the load was on.
+        answered: Answers that came whole.
+        failed: What came instead.
+    """
+
+    def __init__(self, caller, agents):
+        self.caller = caller
+        self.sent = self.due = self.answered = 0
+        self.failed = []
+        self._agents = agents
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def ask(self, agent, session, *, is_last=False):
+        told = self.caller.ask(agent, session)
         with self._lock:
-            if fault is None:
+            if told.get("type") == "done":
                 self.answered += 1
             else:
-                self.failed.append(f"{agent}: {fault}")
+                self.failed.append(f"{agent}: {told}")
+        if is_last:
+            self.caller.end(agent, session)
 
-    def run(self, worker, workers):
-        """One of the callers: each asks in its turn, so that together they keep to the rate as far as answers come."""
-        sessions = {agent: f"steady-{agent}-{worker}".ljust(40, "x") for agent in self._agents}
-        while not self._stopping.is_set():
-            began, number = time.monotonic(), next(self._numbers)
-            agent = self._agents[number % len(self._agents)]
-            is_new = number % NEW_SESSION_EVERY == NEW_SESSION_EVERY - 1
-            self.ask(agent, f"fresh-{number}".ljust(40, "x") if is_new else sessions[agent])
-            self._stopping.wait(max(0.0, workers / PER_SECOND - (time.monotonic() - began)))
+    def run(self):
+        """Sends what is due, until it is stopped; then waits for what is on its way."""
+        begun = time.monotonic()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while not self._stopping.wait(max(0.0, begun + self.sent / PER_SECOND - time.monotonic())):
+                agent, number = self._agents[self.sent % len(self._agents)], self.sent
+                is_new = number % NEW_SESSION_EVERY == NEW_SESSION_EVERY - 1
+                steady = f"steady-{agent}-{number // len(self._agents) % SESSIONS}"
+                session = (f"fresh-{number}" if is_new else steady).ljust(40, "x")
+                pool.submit(self.ask, agent, session, is_last=is_new)
+                self.sent += 1
+            self.due = int((time.monotonic() - begun) * PER_SECOND)
 
     def stop(self):
         self._stopping.set()
 
 
 @contextmanager
-def load_on(project, agents, workers=4):
-    """Callers for as long as the context is open; each has an answer of each agent before it begins."""
-    load = Load(project, agents)
+def load_on(project, agents):
+    """Callers for as long as the context is open; each agent has answered before they begin."""
+    load = Load(Caller(project, agents), agents)
     for agent in agents:
         load.ask(agent, f"steady-{agent}-0".ljust(40, "x"))
-    threads = [threading.Thread(target=load.run, args=(number, workers)) for number in range(workers)]
-    for thread in threads:
-        thread.start()
+    assert load.failed == []
+    load.answered = 0
+    thread = threading.Thread(target=load.run)
+    thread.start()
     try:
         yield load
     finally:
         load.stop()
-        for thread in threads:
-            thread.join()
+        thread.join()

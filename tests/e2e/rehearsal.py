@@ -7,11 +7,16 @@ import subprocess
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from strandline.invocation import find_runtime
 from strandline.releases.promotion import Promotion
 from strandline.releases.running import read_running
 from strandline.targets import Target, find_environment
-from tests.e2e.conftest import REGION, Project
+from tests.e2e.conftest import REGION, STRANDLINE, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ACCOUNTS = {"simulation": "111111111111", "staging": "222222222222", "production": "333333333333"}
 AGENT = "tide"
@@ -19,13 +24,26 @@ _ENVIRONMENT = "  {name}: {{account: '{account}', region: {region}, cloud: local
 _BLUEPRINT = """\
 id: {id}
 name: Tide
-version: 1.0.0
+version: {version}
 prompt_ref: {id}
 model: {{provider: litellm, base_url: "{url}", model_id: my-org/tide, temperature: 0.2, max_tokens: 99}}
 checks: [{{name: answers, prompt: Hello?, contains: [hello]}}]
 execution_modes: {{simulation: true, staging: true, production: true}}
 environments: {{production: {{model: {{temperature: 0.1}}}}}}
 """
+
+
+@dataclass(frozen=True)
+class Place:
+    """One environment, as callers of its agents need it."""
+
+    target: Target
+
+    def runtime_arn(self, agent: str) -> str:
+        return find_runtime(self.target, agent).arn
+
+    def client(self, service: str):
+        return self.target.client(service)
 
 
 @dataclass
@@ -35,8 +53,8 @@ class Rehearsal:
     folder: Path
     project: Project
 
-    def write(self) -> None:
-        """Writes the project: one agent, which simulation asks at its own endpoint, for there is no gateway."""
+    def write(self, agents: Sequence[str] = (AGENT,)) -> None:
+        """Writes the project: agents that simulation asks at their own endpoint, for there is no gateway."""
         for name in ("agents", "prompts"):
             (self.folder / "blueprints" / name).mkdir(parents=True)
         lines = [
@@ -49,13 +67,18 @@ class Rehearsal:
             for name, account in ACCOUNTS.items()
         ]
         self.environments.write_text("environments:\n" + "".join(lines))
-        text = _BLUEPRINT.format(id=AGENT, url=self.project.provider.base_url)
-        (self.blueprints / "agents" / f"{AGENT}.yaml").write_text(text)
-        self.say("You know the tides.\n")
+        for agent in agents:
+            self.say(f"You know the {agent}s.\n", agent=agent)
 
-    def say(self, prompt: str) -> None:
-        """Changes the agent's prompt."""
-        (self.blueprints / "prompts" / f"{AGENT}.md").write_text(prompt)
+    def say(self, prompt: str, *, agent: str = AGENT, version: str = "1.0.0") -> None:
+        """Changes an agent's prompt."""
+        text = _BLUEPRINT.format(id=agent, version=version, url=self.project.provider.base_url)
+        (self.blueprints / "agents" / f"{agent}.yaml").write_text(text)
+        (self.blueprints / "prompts" / f"{agent}.md").write_text(prompt)
+
+    def at(self, environment: str) -> Place:
+        """One of the environments, for callers."""
+        return Place(self.targets[environment])
 
     @property
     def environments(self) -> Path:
@@ -75,6 +98,19 @@ class Rehearsal:
         """Runs `strandline` in the project's folder."""
         beside = replace(self.project, folder=self.folder)
         return beside.run(*arguments)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts `strandline` in the project's folder, in a group of processes of its own."""
+        return subprocess.Popen(
+            [str(STRANDLINE), *arguments],
+            cwd=self.folder,
+            env=self.project.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def as_role(self, environment: str, service: str):
         """A client with the rights of a role that may do everything with a service, but for what denies it."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import signal
 
 import pytest
 
@@ -11,8 +14,10 @@ from agent_runtime.errors import EnvironmentFault, InputError
 from stacks.releases.project import PinnedArtefact
 from stacks.releases.store import ReleaseFolder
 from strandline.releases.bucket import PublishedLock, ReleaseBucket
+from strandline.releases.lock import save_lock
 from strandline.releases.promotion import Request
 from tests.e2e.rehearsal import AGENT, Rehearsal
+from tests.local_cloud.cloud_clients import until
 
 pytestmark = pytest.mark.e2e
 EVERYTHING = Request()
@@ -246,22 +251,64 @@ def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(rehearsal):
         bucket.publish(seen.lock, bucket.published())
 
 
-def test_a_promotion_that_was_cut_off_is_carried_on(rehearsal):
-    """The bucket has the new lock, and neither the file nor the runtime has it yet."""
-    # Given
+PROMOTE = ("promote", AGENT, "--from", "simulation", "--to", "staging", "--yes")
+
+
+@pytest.fixture(scope="module")
+def checkouts(rehearsal, tmp_path_factory):
+    """Two people's, of a release that simulation runs; they differ in what it is to be in staging."""
     rehearsal.say("You know the tides, the moon and the wind.\n")
     _done(rehearsal.run("deploy", "--env", "simulation"))
-    prepared = rehearsal.promotion("simulation", "staging").prepare(EVERYTHING)
-    ReleaseBucket(rehearsal.targets["staging"]).publish(prepared.lock, prepared.published)
-    asked = ("promote", AGENT, "--from", "simulation", "--to", "staging")
-    assert rehearsal.run(*asked, "--plan").returncode == 2
-    assert rehearsal.running("staging").number == "1"
-    # When
-    done = _done(rehearsal.run(*asked, "--yes"))
-    # Then it is the promotion that was begun, to its second
-    assert ReleaseFolder.beside(rehearsal.environments).lock("staging") == prepared.lock
-    assert "change Staging-Agent-tide/Runtime" in done
-    assert "running sessions keep their version until they end" in done
-    assert rehearsal.running("staging").bundle == prepared.lock.agents[AGENT].bundle
+    made = []
+    for temperature in ("0.5", "0.6"):
+        copy = Rehearsal(tmp_path_factory.mktemp("checkout") / "project", rehearsal.project)
+        shutil.copytree(rehearsal.folder, copy.folder)
+        blueprint = copy.blueprints / "agents" / f"{AGENT}.yaml"
+        overlay = f"environments: {{staging: {{model: {{temperature: {temperature}}}}}, "
+        blueprint.write_text(blueprint.read_text().replace("environments: {", overlay))
+        made.append(copy)
+    return made
+
+
+def test_two_promote_at_once_and_the_one_that_wins_is_killed_and_carried_on(rehearsal, checkouts):
+    staging = rehearsal.targets["staging"].client("cloudformation")
+    before = ReleaseBucket(rehearsal.targets["staging"]).published().lock
+    # When both promote by the command
+    people = [(checkout, checkout.start(*PROMOTE)) for checkout in checkouts]
+    is_at_work = "UPDATE_IN_PROGRESS"
+    until(lambda: _status(staging, "Staging-Agent-tide") == is_at_work, 240)
+    # Then CloudFormation is at work for one of them when that one is killed, and the other is told
+    winning = ReleaseBucket(rehearsal.targets["staging"]).published().lock
+    assert winning != before
+    (winner,) = [one for one in people if ReleaseFolder.beside(one[0].environments).lock("staging") == winning]
+    os.killpg(winner[1].pid, signal.SIGKILL)
+    (loser,) = [one for one in people if one is not winner]
+    _, said = loser[1].communicate(timeout=240)
+    winner[1].communicate(timeout=240)
+    assert loser[1].returncode == 1
+    assert re.search("staging was promoted meanwhile, by|is not what staging was promoted to last, by", said)
+    assert ReleaseFolder.beside(loser[0].environments).lock("staging") == before
+    # And it is carried on by the same command, also where the file had not been written yet
+    save_lock(ReleaseFolder.beside(winner[0].environments), before)
+    _done(winner[0].run(*PROMOTE))
+    assert ReleaseFolder.beside(winner[0].environments).lock("staging") == winning
+    assert rehearsal.running("staging").bundle == winning.agents[AGENT].bundle
     assert rehearsal.running("staging").number == "2"
     assert rehearsal.running("production").number == "1"
+
+
+def _status(client, stack):
+    return client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+
+
+def test_an_agent_is_taken_out_of_production_with_its_stack(rehearsal):
+    asked = ("releases", "remove", AGENT, "--env", "production")
+    assert rehearsal.run(*asked).returncode == 1  # nobody can answer
+    done = _done(rehearsal.run(*asked, "--yes", "--reason", "the sea is gone"))
+    assert "Production-Agent-tide: gone" in done
+    assert rehearsal.running("production") is None
+    lock = ReleaseFolder.beside(rehearsal.environments).lock("production")
+    assert lock == ReleaseBucket(rehearsal.targets["production"]).published().lock
+    assert (dict(lock.agents), lock.removed[AGENT].reason) == ({}, "the sea is gone")
+    roles = rehearsal.targets["production"].client("iam").list_roles(PathPrefix="/strandline/")["Roles"]
+    assert [one["RoleName"] for one in roles if one["Path"].startswith("/strandline/")] == []

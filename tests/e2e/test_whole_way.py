@@ -12,6 +12,7 @@ import pytest
 from strandline.toolchain import node_bin
 from tests.e2e.conftest import AGENTS, GENERATED, ROOT, STACKS, VARIABLES
 from tests.e2e.load import load_on
+from tests.support.openai_server import Reply
 
 pytestmark = pytest.mark.e2e
 
@@ -125,7 +126,8 @@ def test_changed_prompt_makes_a_new_version_of_its_agent_alone_and_a_new_agent_c
     (project.folder / "blueprints" / "prompts" / "other.md").write_text("You answer in two sentences.\n")
     blueprint.write_text(blueprint.read_text().replace("prompt_ref: plain", "prompt_ref: other"))
     later = project.folder / "blueprints" / "agents" / "later.yaml"
-    later.write_text(later.read_text().replace("staging: false", "staging: true"))
+    later.write_text(later.read_text().replace("staging: false", "staging: true") + JUDGED)
+    project.provider.script("gpt-4.1", Reply(text='{"passes": true}'))
     # When
     done = project.deploy()
     # Then
@@ -135,6 +137,17 @@ def test_changed_prompt_makes_a_new_version_of_its_agent_alone_and_a_new_agent_c
     project.invoke("direct", "Say something.")
     assert _system_prompt(project.provider.requests[-1]) == "You answer in two sentences.\n"
     assert _text(project.invoke("later", "Say something."))
+    # And a model of the gateway has judged the new agent's answer
+    (verdict,) = [one.body["messages"] for one in project.provider.requests if one.body.get("model") == "gpt-4.1"]
+    assert json.loads(verdict[-1]["content"])["criterion"] == "The answer is polite."
+    (record,) = json.loads(project.run("history", "later", "--env", "local", "--json").stdout)["versions"]
+    assert record["checks"] == "passed"
+
+
+JUDGED = """\
+gate: {judge_model: judge}
+checks: [{name: polite, prompt: Good morning, judge: The answer is polite.}]
+"""
 
 
 def test_rollback_gives_callers_the_version_before_by_one_update_while_they_ask(project):
@@ -142,7 +155,7 @@ def test_rollback_gives_callers_the_version_before_by_one_update_while_they_ask(
     endpoints = _endpoints(project)
     assert int(endpoints["live"]["liveVersion"]) == int(endpoints["previous"]["liveVersion"]) + 1
     # When
-    with load_on(project, ("direct",), workers=2) as load:
+    with load_on(project, ("direct",)) as load:
         done = project.run("rollback", "direct", "--env", "local", "--json")
         events = project.invoke("direct", "Say something.")
     # Then
@@ -237,6 +250,9 @@ def test_status_tells_what_runs(project):
     assert {name.removeprefix("Local-") for name in told["stacks"]} == {*STACKS, "Agent-later"}
     assert all(agent["live"] == agent["version"] for agent in told["agents"])
     assert told["gateway"]["runningCount"] == told["gateway"]["desiredCount"] == 1
+    month = told["usage"]["routed"]
+    assert month["invocations"] > 0
+    assert month["cost_usd"] > 0
     assert told["secrets"] == dict.fromkeys((*VARIABLES, *GENERATED), True)
 
 
@@ -254,8 +270,9 @@ def test_unknown_agent_and_session_are_said_in_one_line(project):
 
 def _system_prompt(request):
     first = request.body["messages"][0]
-    # A question whether a key works has none.
-    return "".join(block["text"] for block in first["content"]) if first["role"] == "system" else ""
+    # A question whether a key works has none, and the judge's is no list of blocks.
+    has_blocks = first["role"] == "system" and isinstance(first["content"], list)
+    return "".join(block["text"] for block in first["content"]) if has_blocks else ""
 
 
 def _path_with_node():

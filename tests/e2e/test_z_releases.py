@@ -1,119 +1,110 @@
-"""Bad releases, each bad in its own way, while callers ask: `live` stays where it is, nobody sees a failure, and the
-report says why in its first line. Runs late in its folder: what is rolled back leaves versions behind."""
+"""Bad releases, each bad in its own way, deployed by the command while callers ask: `live` stays where it is, nobody
+sees a failure, and the report says why in its first line. Runs late in its folder: what is rolled back leaves versions.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+from contextlib import contextmanager
 
 import pytest
 
-from strandline.failure_report import explain_failure
-from tests.e2e.load import load_on
-from tests.local_cloud.cloud_clients import until
+from tests.e2e.load import PER_SECOND, load_on
 
 pytestmark = pytest.mark.e2e
 
 ASKED = ("direct", "routed", "company-proxy", "cloudflare")
+# Of what does not start AgentCore makes no version.
+TRIED = ("company_proxy", "direct")
+NOT_PASSED = r"version \d+ of \S+ in local did not pass, and `live` was not moved: "
+# There at synth, which imports it too, and gone where the handler starts.
+CHARTS = """\
+import os
+
+from strands import tool
+
+if "STRANDLINE_BUNDLE" in os.environ:
+    raise FileNotFoundError("charts.csv")
+
+
+@tool
+def read_chart(place: str) -> str:
+    \"""Reads the chart of a place.\"""
+    return place
+"""
+NO_SECRETS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def bad_releases(project):
-    """All of them, under load; gives the load, the reports by agent, and `live` before and after."""
+    """All of them, one deployment after another, under load; gives it, the reports, and `live` before and after."""
     before = live_versions(project)
-    blueprint = project.folder / "blueprints" / "agents" / "tides.yaml"
-    good = blueprint.read_text()
     with load_on(project, ASKED) as load:
-        blueprint.write_text(good + 'checks: [{name: names-the-sea, prompt: Hello, contains: ["no such word"]}]\n')
-        reports = {"tides": project.deploy()}
-        blueprint.write_text(good)
-        for agent, spoil in SPOILERS.items():
-            update(project, agent, spoil)
-        reasons = {agent: until(lambda agent=agent: settled(project, agent), 120) for agent in SPOILERS}
-    return load, reports["tides"], reasons, before, live_versions(project)
+        reports = {release: deploy(project) for release, deploy in RELEASES.items()}
+    return load, reports, before, live_versions(project)
 
 
-def update(project, agent, spoil):
-    """Gives a stack a template that is bad in one place: what `cdk deploy` would send."""
-    client, stack = project.client("cloudformation"), f"Local-Agent-{agent}"
-    template = client.get_template(StackName=stack)["TemplateBody"]
-    template = json.loads(template) if isinstance(template, str) else template
-    client.update_stack(
-        StackName=stack, TemplateBody=json.dumps(spoil(project, template)), Capabilities=["CAPABILITY_NAMED_IAM"]
-    )
+@contextmanager
+def written(project, files):
+    """The project's files, by their path below it, with other texts; as they were at the end."""
+    paths = {project.folder / name: text for name, text in files.items()}
+    before = {path: path.read_text() if path.exists() else None for path in paths}
+    try:
+        for path, text in paths.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        yield
+    finally:
+        for path, text in before.items():
+            path.write_text(text) if text is not None else path.unlink()
 
 
-def settled(project, agent):
-    """The first line of the report, as the CDK CLI's lines make it, once the stack is at rest."""
-    client, stack = project.client("cloudformation"), f"Local-Agent-{agent}"
-    status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-    if status.endswith("IN_PROGRESS"):
-        return None
-    assert status == "UPDATE_ROLLBACK_COMPLETE"
-    events = client.describe_stack_events(StackName=stack)["StackEvents"]
-    lines = [
-        f"{stack} | 1/1 | 1:00:00 PM | {event['ResourceStatus']} | {event['ResourceType']} | "
-        f"Local/{event['LogicalResourceId']} ({event['LogicalResourceId']}) {event['ResourceStatusReason']}"
-        for event in events
-        if event["ResourceStatus"] == "UPDATE_FAILED" and event.get("ResourceStatusReason")
-    ]
-    return explain_failure(lines)[0]
+def blueprint(project, agent):
+    return (project.folder / "blueprints" / "agents" / f"{agent}.yaml").read_text()
 
 
-def resource(template, kind):
-    return next((name, one) for name, one in template["Resources"].items() if one["Type"] == kind)
+def deploy_what_does_not_start_and_fails_its_checks(project):
+    """Three agents at once: a tool whose import fails, an answer that is not the expected one, a model that is gone."""
+    check = 'checks: [{name: names-the-sea, prompt: Hello, contains: ["no such word"]}]\n'
+    answers = "checks: [{name: answers, prompt: Hello, regex: .}]\n"
+    files = {
+        "blueprints/tools/charts.py": CHARTS,
+        "blueprints/agents/cloudflare.yaml": blueprint(project, "cloudflare")
+        + "tools: [{python: charts:read_chart}]\n",
+        "blueprints/agents/company-proxy.yaml": blueprint(project, "company-proxy") + check,
+        "blueprints/agents/direct.yaml": blueprint(project, "direct").replace("my-org/claude-fable", "fault-404")
+        + answers,
+    }
+    with written(project, files):
+        return project.deploy()
 
 
-def without_its_bundle(_, template):
-    """Ends at its start: the bundle that it is told of is not there."""
-    text = json.dumps(template)
-    (sha256,) = set(re.findall(r"/([0-9a-f]{64})\.json", text))
-    return json.loads(text.replace(sha256, "0" * 64))
+def deploy_what_names_a_secret_without_a_value(project):
+    named = blueprint(project, "direct").replace("DIRECT_API_KEY", "NO_SUCH_KEY")
+    with written(project, {"blueprints/agents/direct.yaml": named}):
+        return project.deploy()
 
 
-def with_a_key_that_is_not_there(_, template):
-    name, _ = resource(template, "AWS::IAM::Role")
-    _, runtime = resource(template, "AWS::BedrockAgentCore::Runtime")
-    variables = json.dumps(runtime["Properties"]["EnvironmentVariables"])
-    other = variables.replace(
-        '"STRANDLINE_GATEWAY_KEY": "STRANDLINE_GATEWAY_KEY"', '"STRANDLINE_GATEWAY_KEY": "NO_SUCH_KEY"'
-    )
-    assert other != variables
-    text = json.dumps(template).replace(variables, other).replace(variables[1:-1], other[1:-1])
-    return json.loads(text.replace(name, "ExecutionRole11111111").replace("/STRANDLINE_GATEWAY_KEY-", "/NO_SUCH_KEY-"))
+def deploy_with_a_boundary_that_lacks_a_right(project):
+    """What an account's administrators may do to every role: no agent reads a secret any more."""
+    document = json.dumps(NO_SECRETS)
+    project.client("iam").create_policy(PolicyName="no-secrets", PolicyDocument=document)
+    text = (project.folder / "environments.yaml").read_text().replace("}}", ", permissions_boundary: no-secrets}}")
+    with written(project, {"environments.yaml": text}):
+        return project.deploy()
 
 
-def without_a_right(_, template):
-    """Its role may not read secrets: rights are a role's own, so it is another role."""
-    name, role = resource(template, "AWS::IAM::Role")
-    statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-    statements[:] = [one for one in statements if one["Sid"] != "Secrets"]
-    return json.loads(json.dumps(template).replace(name, "ExecutionRole00000000"))
-
-
-def with_a_model_that_is_not_there(project, template):
-    _, runtime = resource(template, "AWS::BedrockAgentCore::Runtime")
-    bucket, _, key = (
-        runtime["Properties"]["EnvironmentVariables"]["STRANDLINE_BUNDLE"].removeprefix("s3://").partition("/")
-    )
-    store = project.client("s3")
-    bundle = json.loads(store.get_object(Bucket=bucket, Key=key)["Body"].read())
-    bundle["blueprint"]["model"]["model_id"] = "fault-404"
-    content = json.dumps(bundle, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    other, own = hashlib.sha256(content).hexdigest(), key.rpartition("/")[2].removesuffix(".json")
-    store.put_object(Bucket=bucket, Key=key.replace(own, other), Body=content)
-    _, gate = resource(template, "Custom::StrandlineChecks")
-    plan = json.loads(gate["Properties"]["Plan"]) | {"checks": [{"name": "answers", "prompt": "Hello", "regex": "."}]}
-    gate["Properties"]["Plan"] = json.dumps(plan)
-    return json.loads(json.dumps(template).replace(own, other))
-
-
-SPOILERS = {
-    "cloudflare": without_its_bundle,
-    "routed": with_a_key_that_is_not_there,
-    "company-proxy": without_a_right,
-    "direct": with_a_model_that_is_not_there,
+RELEASES = {
+    "three": deploy_what_does_not_start_and_fails_its_checks,
+    "secret": deploy_what_names_a_secret_without_a_value,
+    "right": deploy_with_a_boundary_that_lacks_a_right,
 }
 
 
@@ -126,33 +117,51 @@ def live_versions(project):
     return found
 
 
-def test_nobody_saw_a_failure_and_live_was_not_moved(bad_releases):
-    load, _, _, before, after = bad_releases
+def reasons(report):
+    """The report's lines that say why, the first with `error:` before it."""
+    assert report.returncode == 1, report.stdout + report.stderr
+    assert "Traceback" not in report.stderr
+    return report.stderr.partition("error: ")[2].splitlines()
+
+
+def test_nobody_saw_a_failure_of_all_that_the_schedule_asked(bad_releases):
+    load, *_ = bad_releases
     assert load.failed == []
-    assert load.answered > 40
-    assert {name: at["live"] for name, at in after.items()} == {name: at["live"] for name, at in before.items()}
+    assert load.answered == load.sent >= load.due
+    assert load.sent > 20 * PER_SECOND
 
 
-def test_a_failed_check_is_the_first_line_of_the_deployments_report(bad_releases):
-    _, report, *_ = bad_releases
-    assert report.returncode == 1
-    (first,) = [line for line in report.stderr.splitlines() if line.startswith("error:")]
-    assert re.match(
-        r"error: Local-Agent-tides: version \d+ of tides in local did not pass, and `live` was not mo", first
-    )
-    assert "check 'names-the-sea' failed, 0 of 1 runs passed: the answer does not hold 'no such word'" in first
+def test_live_was_not_moved(bad_releases):
+    *_, before, after = bad_releases
+    for name in (f"local_{agent.replace('-', '_')}" for agent in ASKED):
+        assert after[name]["live"] == before[name]["live"]
+    # And it was not because nothing was tried: CloudFormation made versions, and took them back.
+    assert all(int(after[f"local_{name}"]["DEFAULT"]) > int(before[f"local_{name}"]["DEFAULT"]) for name in TRIED)
 
 
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
-        ("cloudflare", "did not start"),
-        ("routed", "strandline/local/NO_SUCH_KEY"),
-        ("company-proxy", "strandline/local/LITELLM_API_KEY"),
-        ("direct", "answered with HTTP status 404"),
+        ("cloudflare", r".*did not start"),
+        (
+            "company-proxy",
+            rf"{NOT_PASSED}.*'names-the-sea' failed, 0 of 1 runs.*: the answer does not hold 'no such word'",
+        ),
+        ("direct", rf"{NOT_PASSED}.*answered with HTTP status 404"),
     ],
 )
-def test_the_first_line_says_what_is_wrong_with_a_release(bad_releases, agent, told):
-    reasons = bad_releases[2]
-    assert reasons[agent].startswith(f"Local-Agent-{agent}: ")
-    assert told in reasons[agent]
+def test_the_first_lines_say_what_is_wrong_with_each_release(bad_releases, agent, told):
+    said = {line.partition(": ")[0]: line for line in reasons(bad_releases[1]["three"])}
+    assert re.match(f"Local-Agent-{agent}: {told}", said[f"Local-Agent-{agent}"])
+
+
+def test_a_missing_secret_is_said_before_an_agent_is_touched(bad_releases):
+    first, *commands = reasons(bad_releases[1]["secret"])
+    assert first.startswith("1 of local's secrets have no value yet, so no agent and no gateway was touched.")
+    assert commands == ["  strandline secrets set NO_SUCH_KEY --env local"]
+
+
+def test_a_missing_right_is_said_by_secret_and_role(bad_releases):
+    first = reasons(bad_releases[1]["right"])[0]
+    assert re.match(rf"Local-Agent-\S+: {NOT_PASSED}", first)
+    assert re.search(r"strandline/local/\w+ cannot be read by role", first)

@@ -11,6 +11,7 @@ from ministack.core.responses import request_scope
 from ministack.services import cloudwatch_logs
 
 from .. import roles
+from .embedded_metrics import put_metrics
 
 
 class LogSink:
@@ -33,6 +34,7 @@ class LogSink:
                 cloudwatch_logs._put_log_events(
                     {"logGroupName": self._group, "logStreamName": self._stream, "logEvents": [event]}
                 )
+                put_metrics(line)
 
     def _open(self) -> bool:
         group_arn = f"arn:aws:logs:{self._region}:{self._account}:log-group:{self._group}"

@@ -39,7 +39,7 @@ class ResourceType:
 
 def install(context: Context) -> None:
     """Register every type."""
-    from . import agentcore, ecs, flow_logs, load_balancing, monitoring, network, scaling, secretsmanager
+    from . import agentcore, ecs, flow_logs, load_balancing, monitoring, network, roles, scaling, secretsmanager
 
     blocking: set[str] = set()
     for module in (agentcore, ecs, flow_logs, network, scaling, secretsmanager):
@@ -49,6 +49,7 @@ def install(context: Context) -> None:
                 blocking.add(name)
     load_balancing.install(context)
     monitoring.install()
+    roles.install()
     _run_on_threads(blocking)
 
 

@@ -1,0 +1,62 @@
+"""What a destruction says before it begins: which stacks go in which order, and what outlives them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from agent_runtime.errors import EnvironmentFault
+from strandline.destruction import Kept, delete_stacks, plan_destruction
+from tests.releases.world import StubbedTarget
+
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+DATA = {
+    "Database": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Snapshot"},
+    "Cache": {"Type": "AWS::ElastiCache::ReplicationGroup", "DeletionPolicy": "Delete"},
+    "Key": {"Type": "AWS::SecretsManager::Secret", "DeletionPolicy": "Retain"},
+}
+
+
+@pytest.fixture
+def target():
+    with StubbedTarget() as target:
+        yield target
+
+
+def stack(name, **more):
+    return {"StackName": name, "StackStatus": "CREATE_COMPLETE", "CreationTime": NOW, **more}
+
+
+def test_what_is_retained_and_what_leaves_a_snapshot_is_named(target):
+    cloudformation = target.stub("cloudformation")
+    cloudformation.add_response("describe_stacks", {"Stacks": [stack("Staging-Data")]})
+    cloudformation.add_response("get_template", {"TemplateBody": json.dumps({"Resources": DATA})})
+    common = {"LastUpdatedTimestamp": NOW, "ResourceStatus": "CREATE_COMPLETE"}
+    told = [
+        {**common, "LogicalResourceId": name, "ResourceType": one["Type"], "PhysicalResourceId": f"staging-{name}"}
+        for name, one in DATA.items()
+    ]
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": told})
+
+    plan = plan_destruction(target)
+
+    assert plan.steps == (("Staging-Data",),)
+    assert plan.kept == (
+        Kept("AWS::RDS::DBInstance", "staging-Database", "goes, and leaves a snapshot"),
+        Kept("AWS::SecretsManager::Secret", "staging-Key", "stays"),
+    )
+
+
+def test_what_is_in_the_way_of_a_stack_is_told_with_the_command(target):
+    cloudformation, named = target.stub("cloudformation"), {"StackName": "Staging-Network"}
+    protection = {**named, "EnableTerminationProtection": False}
+    cloudformation.add_response("update_termination_protection", {}, protection)
+    cloudformation.add_response("delete_stack", {}, named)
+    reason = "The following resource(s) failed to delete: [Subnet]."
+    failed = stack("Staging-Network", StackStatusReason=reason) | {"StackStatus": "DELETE_FAILED"}
+    cloudformation.add_response("describe_stacks", {"Stacks": [failed]}, named)
+
+    with pytest.raises(EnvironmentFault, match=r"Staging-Network cannot be deleted: .*\[Subnet\].*and do it again"):
+        list(delete_stacks(target, ["Staging-Network"], "do it again"))
