@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from stacks.names import CANARY_TYPE
 from strandline.pricing import Bill, Prices, UnknownCost
 from strandline.releases.changes import find_changes
 from strandline.releases.rights import find_right_changes
@@ -113,7 +115,12 @@ def compare(
         Changed resources, changed rights, cost, and what happens to sessions.
     """
     changes = find_changes(before, after)
-    return changes, find_right_changes(before, after), _cost(before, after, region), list(_sessions(changes, before))
+    return (
+        changes,
+        find_right_changes(before, after),
+        _cost(before, after, region),
+        list(_sessions(changes, before, after)),
+    )
 
 
 def overlay_differences(here: Mapping[str, Any], there: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -154,7 +161,7 @@ def _month(templates: Templates, prices: Prices) -> float:
     return round(sum(usd for _, usd in Bill(resources, prices).charges()), 2)
 
 
-def _sessions(changes: Sequence[ResourceChange], before: Templates) -> Iterator[str]:
+def _sessions(changes: Sequence[ResourceChange], before: Templates, after: Templates) -> Iterator[str]:
     for change in changes:
         if change.type == _TASK and change.action != "add":
             yield f"{change.stack}: tasks are replaced one after another; requests in flight are finished by the old"
@@ -163,11 +170,21 @@ def _sessions(changes: Sequence[ResourceChange], before: Templates) -> Iterator[
         if change.action == "change":
             minutes = _lifetime(before[change.stack], change.resource) // 60
             yield (
-                f"{change.stack}: running sessions keep their version until they end, {minutes} minutes at most; new "
-                "sessions get the new one"
+                f"{change.stack}: running sessions keep their version until they end, {minutes} minutes at most; "
+                f"{_new_sessions(after[change.stack])} the new one"
             )
         else:
             yield f"{change.stack}: running sessions end, because the runtime goes"
+
+
+def _new_sessions(template: Template) -> str:
+    canaries = (one["Properties"] for one in template["Resources"].values() if one["Type"] == CANARY_TYPE)
+    canary = next(canaries, None)
+    if canary is None:
+        return "new sessions get"
+    return (
+        f"{json.loads(canary['Settings'])['share']:.0%} of new sessions, and if the canary goes well all of them, get"
+    )
 
 
 def _lifetime(template: Template, resource: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks.create_only import create_only
+from stacks.canary import Canary
 from strandline.releases.changes import CREATE_ONLY
 from strandline.releases.plan import compare, overlay_differences
 
@@ -111,6 +112,15 @@ def test_a_cost_that_is_not_known_is_said_and_not_guessed():
     assert (elsewhere.after, elsewhere.note) == (None, "prices are known for us-east-1, not for eu-central-1")
     *_, unknown, _ = compared({}, {"A": {"Type": "AWS::Made::Up"}})
     assert "AWS::Made::Up is neither priced nor free" in unknown.note
+
+
+def test_a_canary_takes_a_share_of_new_sessions():
+    canary = {"Type": "Custom::StrandlineCanary", "Properties": {"Settings": Canary(share="20%").encode()}}
+    *_, sessions = compared({"Runtime": runtime()}, {"Runtime": runtime(Description="other"), "Canary": canary})
+    assert sessions == [
+        "Staging-Agent-tide: running sessions keep their version until they end, 60 minutes at most; 20% of new sessions, "
+        "and if the canary goes well all of them, get the new one"
+    ]
 
 
 def test_running_sessions_keep_their_version_or_end():
