@@ -118,8 +118,8 @@ def test_a_canary_takes_a_share_of_new_sessions():
     canary = {"Type": "Custom::StrandlineCanary", "Properties": {"Settings": Canary(share="20%").encode()}}
     *_, sessions = compared({"Runtime": runtime()}, {"Runtime": runtime(Description="other"), "Canary": canary})
     assert sessions == [
-        "Staging-Agent-tide: running sessions keep their version until they end, 60 minutes at most; 20% of new sessions, "
-        "and if the canary goes well all of them, get the new one"
+        "Staging-Agent-tide: running sessions keep their version until they end, 60 minutes at most; 20% of new "
+        "sessions, and if the canary goes well all of them, get the new one"
     ]
 
 
