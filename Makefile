@@ -14,7 +14,7 @@ MODEL ?=
 # aws-cdk-lib anew (11 s instead of 1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs drill bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost bench-promote start-modules lock clean
+.PHONY: help setup demo test-servers test test-artefacts fuzz lint format synth docs drill bench bench-synth bench-coldstart bench-handler bench-gateway bench-cost bench-promote bench-reload start-modules lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -82,6 +82,9 @@ bench-handler: setup ## what the handler adds to a call of the model, and its me
 bench-gateway: bench-cost ## the gateway beside stock LiteLLM, what it adds to a call (docs/gateway_latency.svg), and its cost
 	$(BIN)/uv sync --locked --quiet --group plots
 	$(BIN)/python -m benchmarks.gateway
+
+bench-reload: setup test-servers ## a provider's new key in two proxies: new tasks, or LiteLLM's database (minutes)
+	$(BIN)/python -m benchmarks.reload
 
 bench-promote: setup ## fifty agents promoted at once, a plan with nothing to do, a rollback under load
 	$(BIN)/python -m benchmarks.promote
