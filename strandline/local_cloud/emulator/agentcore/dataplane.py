@@ -167,8 +167,8 @@ class Operations:
             return _error("RuntimeClientError", f"The runtime could not be started. {redact(str(failure))}", 424)
         names = dict.fromkeys({_SESSION_HEADER, *protocol_of(version).session_headers}, session_id)
         try:
-            upstream = await asyncio.to_thread(
-                relay.open_upstream, session.port, path, body, _forwarded(headers, version) | names, self._timeout
+            upstream = await relay.open_upstream(
+                session.port, path, body, _forwarded(headers, version) | names, self._timeout
             )
         except relay.Unreachable as fault:
             await asyncio.to_thread(session.settle)

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 5.0
+# Not MiniStack's own threads: what is relayed waits for processes that ask this cloud meanwhile, for a secret, say.
+_THREADS = ThreadPoolExecutor(1000, thread_name_prefix="relay")
 
 
 class Unreachable(Exception):
@@ -44,12 +47,18 @@ class Upstream:
         self._connection.close()
 
 
-def open_upstream(port: int, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Upstream:
+async def open_upstream(
+    port: int, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+) -> Upstream:
     """Send the request and wait for the head of the answer; without a body it is a GET.
 
     Raises:
         Unreachable: The connection was refused or broke, or the process said nothing for too long.
     """
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _open, port, path, body, headers, timeout)
+
+
+def _open(port: int, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Upstream:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CONNECT_SECONDS)
     try:
         connection.connect()
@@ -67,10 +76,11 @@ def open_upstream(port: int, path: str, body: bytes | None, headers: Mapping[str
 
 async def stream(upstream: Upstream, send: Send, receive: Receive) -> None:
     """Send the body as it comes; a client that goes away ends the upstream connection too."""
-    gone = asyncio.create_task(_disconnect(receive))
+    gone: asyncio.Future[Any] = asyncio.create_task(_disconnect(receive))
+    loop = asyncio.get_running_loop()
     try:
         while True:
-            piece = asyncio.create_task(asyncio.to_thread(upstream.read))
+            piece: asyncio.Future[Any] = loop.run_in_executor(_THREADS, upstream.read)
             await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 upstream.close()
