@@ -79,7 +79,8 @@ def deploy_what_does_not_start_and_fails_its_checks(project):
         "blueprints/agents/cloudflare.yaml": blueprint(project, "cloudflare")
         + "tools: [{python: charts:read_chart}]\n",
         "blueprints/agents/company-proxy.yaml": blueprint(project, "company-proxy") + check,
-        "blueprints/agents/direct.yaml": blueprint(project, "direct").replace("my-org/claude-fable", "fault-404")
+        # Whatever model the tests before have left it with.
+        "blueprints/agents/direct.yaml": re.sub("model_id: .*", "model_id: fault-404", blueprint(project, "direct"))
         + answers,
     }
     with written(project, files):
