@@ -31,7 +31,7 @@ OLD, NEW = "sk-before-the-reload", "sk-after-the-reload"
 PROCESSES = 2
 CALM_SECONDS = 12.0
 AFTER_SECONDS = 45.0
-"""LiteLLM looks into its database every half minute, or oftener."""
+"""Running proxies look into the database again and again; in less than half of this time so far."""
 DRAIN_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0
 PACED = Reply(delay=0.5, pause=0.06)
