@@ -1,12 +1,12 @@
 """The loader: a folder of files becomes agents, or one message for each fault in it."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from agent_runtime.errors import InputError, Problem
 from agent_runtime.loader import load_blueprint, load_blueprints
+from tests.support.effort import bounded_effort
 
 REPOSITORY = Path(__file__).parents[2]
 CANARY = "sk-canary-0123456789abcdef"
@@ -352,10 +352,8 @@ def test_other_files_are_left_alone(folder, valid):
     assert len(load_blueprints(folder.root)) == 1
 
 
-def test_a_hundred_blueprints_load_within_two_seconds(folder, valid):
+def test_a_hundred_blueprints_load_in_a_bounded_time(folder, valid):
     for number in range(100):
         folder.agent(f"agent{number}", valid.replace("id: hello", f"id: agent{number}"))
-    # Processor time: a machine that does other things too is not the loader's fault.
-    start = time.process_time()
-    assert len(load_blueprints(folder.root)) == 100
-    assert time.process_time() - start < 2
+    with bounded_effort():
+        assert len(load_blueprints(folder.root)) == 100

@@ -20,6 +20,7 @@ from agent_runtime.references import References
 from agent_runtime.schema_walk import known_keys
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
+from tests.support.effort import bounded_effort
 
 REPOSITORY = Path(__file__).parents[2]
 # `make fuzz` asks for more of them, other ones each time, and for how long they take.
@@ -159,15 +160,11 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_the_largest_files_take_a_bounded_time(name):
-    # Processor time: a machine that does other things too is not the file's fault.
-    start = time.process_time()
-    with pytest.raises(InputError):
+    with bounded_effort(), pytest.raises(InputError):
         load_document(parse_yaml(LARGE[name].encode(), "f.yaml"), References(REPOSITORY / "blueprints"))
-    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("text", ["a" * 64_000, "a-" * 32_000, "://" * 20_000, "Bearer" + " " * 60_000, "1" * 64_000])
 def test_looking_for_secrets_takes_time_by_the_length_only(text):
-    start = time.process_time()
-    assert not looks_like_secret(text)
-    assert time.process_time() - start < 0.1
+    with bounded_effort():
+        assert not looks_like_secret(text)
