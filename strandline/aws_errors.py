@@ -16,7 +16,9 @@ _NOT_FOUND = "ResourceNotFoundException"
 
 
 @contextmanager
-def told(service: str, refusal: str, *, hint: str = "", absent: str | None = None) -> Iterator[None]:
+def told(
+    service: str, refusal: str, *, hint: str = "", absent: str | None = None, in_full: bool = False
+) -> Iterator[None]:
     """Turns what boto3 raises inside into an error for a person.
 
     Args:
@@ -24,6 +26,7 @@ def told(service: str, refusal: str, *, hint: str = "", absent: str | None = Non
         refusal: What was refused; the code follows it in parentheses.
         hint: What mends it; follows the code.
         absent: The message where the thing is not there; without it that is a refusal like any other.
+        in_full: Whether AWS's own words follow the code: only where nothing but names is sent.
 
     Yields:
         Nothing.
@@ -40,7 +43,8 @@ def told(service: str, refusal: str, *, hint: str = "", absent: str | None = Non
         code = code_of(error)
         if absent is not None and code == _NOT_FOUND:
             raise InputError(absent) from None
-        raise EnvironmentFault(f"{refusal} ({code}){hint}.") from None
+        words = f": {error.response['Error'].get('Message', '').rstrip('.')}" if in_full else ""
+        raise EnvironmentFault(f"{refusal} ({code}{words}){hint}.") from None
     except (ConnectionError, HTTPClientError) as error:
         raise EnvironmentFault(f"{service} cannot be reached ({type(error).__name__}).") from None
     except BotoCoreError as error:  # no credentials, no such profile: nothing was sent

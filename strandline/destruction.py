@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from strandline.targets import Target
 
-# What imports goes before what it imports from.
-_LAST = ("Gateway", CHECKS_STACK, "Data", "Network", "Releases", "Secrets")
+# What imports goes before what it imports from; a judge's place is behind the gateway.
+_LAST = (CHECKS_STACK, "Gateway", "Data", "Network", "Releases", "Secrets")
 _POLL_SECONDS = 1.0
 _LONGEST_SECONDS = 3600.0
 _KEPT = {
@@ -136,7 +136,7 @@ def delete_stacks(target: Target, stacks: Sequence[str], mend: str) -> Iterator[
         EnvironmentFault: CloudFormation cannot delete one; says which resources are in the way.
     """
     client = target.client("cloudformation")
-    with told("CloudFormation", f"CloudFormation does not delete {', '.join(stacks)}"):
+    with told("CloudFormation", f"CloudFormation does not delete {', '.join(stacks)}", in_full=True):
         for stack in stacks:
             client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
             client.delete_stack(StackName=stack)

@@ -14,9 +14,10 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from strandline.local_cloud import LocalCloud
 from tests.local_cloud.cloud_clients import free_port
@@ -70,6 +71,13 @@ class Project:
 
     def deploy(self) -> subprocess.CompletedProcess[str]:
         return self.run("deploy", "--env", "local")
+
+    def change_environment(self, **settings: Any) -> None:
+        """Gives the environment settings, beside those that it has or in their place."""
+        file = self.folder / "environments.yaml"
+        document = yaml.safe_load(file.read_text())
+        document["environments"]["local"] |= settings
+        file.write_text(yaml.safe_dump(document))
 
     def variables(self) -> dict[str, str]:
         port = self.cloud.url.rsplit(":", 1)[1]

@@ -36,12 +36,7 @@ def test_cloudflare_gets_its_two_headers_and_the_environments_overlay(project):
 
 
 def test_model_is_switched_by_a_variable_of_the_environment(project):
-    file = project.folder / "environments.yaml"
-    file.write_text(
-        file.read_text().replace(
-            "execution_mode: staging", "execution_mode: staging, variables: {ACTIVE_MODEL: my-org/other}"
-        )
-    )
+    project.change_environment(variables={"ACTIVE_MODEL": "my-org/other"})
     done = project.deploy()
     assert done.returncode == 0, done.stderr
     project.invoke("cloudflare", "Say something.")

@@ -21,7 +21,7 @@ from tests.support.openai_replies import Reply
 
 pytestmark = pytest.mark.e2e
 NAME = "/strandline/local/direct/canary"
-CANARY = "canary: {share: 50%, duration: 5m, min_sessions: 5, max_fallback_increase: 0%}"
+CANARY = {"share": "50%", "duration": "5m", "min_sessions": 5, "max_fallback_increase": "0%"}
 
 
 class Trial:
@@ -97,8 +97,7 @@ class Trial:
 def trial(project):
     """Version 1.2.4 is the first that comes as a canary."""
     project.provider.script("my-org/weaker", Reply(headers={"x-litellm-attempted-fallbacks": "1"}))
-    environments = project.folder / "environments.yaml"
-    environments.write_text(environments.read_text().replace("execution_mode:", f"{CANARY}, execution_mode:"))
+    project.change_environment(canary=CANARY)
     blueprint = project.folder / "blueprints" / "agents" / "direct.yaml"
     blueprint.write_text(blueprint.read_text().replace("version: 1.2.3", "version: 1.2.4"))
     done = project.deploy()

@@ -97,8 +97,9 @@ def deploy_with_a_boundary_that_lacks_a_right(project):
     """What an account's administrators may do to every role: no agent reads a secret any more."""
     document = json.dumps(NO_SECRETS)
     project.client("iam").create_policy(PolicyName="no-secrets", PolicyDocument=document)
-    text = (project.folder / "environments.yaml").read_text().replace("}}", ", permissions_boundary: no-secrets}}")
-    with written(project, {"environments.yaml": text}):
+    file = "environments.yaml"
+    with written(project, {file: (project.folder / file).read_text()}):
+        project.change_environment(permissions_boundary="no-secrets")
         return project.deploy()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,12 @@ pytestmark = pytest.mark.e2e
 
 def stacks(project):
     return {one["StackName"] for one in project.client("cloudformation").describe_stacks()["Stacks"]}
+
+
+def used_by(project, stack):
+    """Names of the stacks that a stack imports from."""
+    template = project.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+    return set(re.findall(r'"Fn::ImportValue": "([^":]+):', json.dumps(template)))
 
 
 def test_nothing_goes_without_the_environments_name(project):
@@ -27,8 +34,12 @@ def test_the_plan_names_every_stack_and_what_imports_goes_first(project):
 
     assert {name for step in plan["steps"] for name in step} == stacks(project) - {"CDKToolkit"}
     order = [name.removeprefix("Local-") for step in plan["steps"][1:] for name in step]
-    assert order == ["Gateway", "Checks", "Network", "Secrets"]
+    assert order == ["Checks", "Gateway", "Network", "Secrets"]
     assert all(name.startswith("Local-Agent-") for name in plan["steps"][0])
+    used = {name: used_by(project, name) for step in plan["steps"] for name in step}
+    assert "Local-Gateway" in used["Local-Agent-routed"]
+    for number, step in enumerate(plan["steps"]):
+        assert set().union(*(used[name] for name in step)) <= set().union(*plan["steps"][number + 1 :])
     assert "about eight hours" in plan["notes"][0]
 
 

@@ -60,3 +60,18 @@ def test_what_is_in_the_way_of_a_stack_is_told_with_the_command(target):
 
     with pytest.raises(EnvironmentFault, match=r"Staging-Network cannot be deleted: .*\[Subnet\].*and do it again"):
         list(delete_stacks(target, ["Staging-Network"], "do it again"))
+
+
+def test_why_cloudformation_refuses_is_told_in_its_own_words(target):
+    cloudformation = target.stub("cloudformation")
+    cloudformation.add_response("update_termination_protection", {})
+    refusal = "Export Staging-Network:Vpc cannot be deleted as it is in use by Staging-Data."
+    cloudformation.add_client_error("delete_stack", "ValidationError", refusal)
+
+    with pytest.raises(EnvironmentFault) as told:
+        list(delete_stacks(target, ["Staging-Network"], "do it again"))
+
+    assert str(told.value) == (
+        "CloudFormation does not delete Staging-Network (ValidationError: "
+        "Export Staging-Network:Vpc cannot be deleted as it is in use by Staging-Data)."
+    )
