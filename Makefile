@@ -39,7 +39,7 @@ test-servers: ## what the tests run for real: PostgreSQL and Redis (installed wi
 	@tests/support/services.sh
 
 test: setup test-servers ## all tests, the end-to-end ones included
-	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 30
+	$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 30
 
 drill: setup test-servers ## every kind of secret rotated under load, on this machine (minutes); writes benchmarks/results/drill.json
 	$(BIN)/python -m benchmarks.drill

@@ -10,9 +10,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")
+# Has a cloud of its own, so that it runs beside the others of its folder.
+APART = "tests/e2e/test_promotion.py"
 # What takes more than half a minute, the longest first: what comes last is short, so that all processes end together.
 LONGEST = (
     *TOGETHER,
+    APART,
     "tests/packaging/test_contents.py",
     "tests/stacks/test_cdk_cli.py",
     "tests/fields/test_every_field.py",
@@ -60,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(nodeid: str) -> str:
     module = nodeid.partition("::")[0]
+    if module == APART:
+        return module
     return next((folder for folder in TOGETHER if module.startswith(f"{folder}/")), module)
 
 

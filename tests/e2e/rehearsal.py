@@ -152,5 +152,6 @@ class Rehearsal:
         return read_running(self.targets[environment], [AGENT]).get(AGENT)
 
     def stamps(self) -> dict[str, int]:
-        """When each code artefact was built; every build writes one of these."""
-        return {path.name: path.stat().st_mtime_ns for path in (self.project.home / "artefacts").glob("*.sha256")}
+        """When the artefact that simulation runs was built, by name of what every build writes; others build too."""
+        code, folder = self.running("simulation").code, self.project.home / "artefacts"
+        return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.sha256") if path.read_text() == code}

@@ -16,6 +16,7 @@ from stacks.releases.store import ReleaseFolder
 from strandline.releases.bucket import PublishedLock, ReleaseBucket
 from strandline.releases.lock import save_lock
 from strandline.releases.promotion import Request
+from tests.e2e.conftest import cloud_of_its_own
 from tests.e2e.rehearsal import AGENT, Rehearsal
 from tests.local_cloud.cloud_clients import until
 
@@ -24,9 +25,16 @@ EVERYTHING = Request()
 
 
 @pytest.fixture(scope="module")
-def rehearsal(project, tmp_path_factory):
+def cloud(provider, tmp_path_factory):
+    """A cloud on which nothing is deployed."""
+    with cloud_of_its_own(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home"), provider) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rehearsal(cloud, tmp_path_factory):
     """An agent whose first version is in simulation, and whose second one is in production."""
-    made = Rehearsal(tmp_path_factory.mktemp("rehearsal"), project)
+    made = Rehearsal(tmp_path_factory.mktemp("rehearsal"), cloud)
     made.write()
     _done(made.run("deploy", "--env", "simulation"))
     made.say("You know the tides, and the moon.\n")

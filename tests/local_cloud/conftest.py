@@ -11,27 +11,27 @@ from strandline.local_cloud.paths import EMULATOR_LOCK
 from strandline.local_cloud.settings import CloudSettings, Image
 from strandline.toolchain import ensure_virtual_environment
 from tests.local_cloud.cloud_clients import PROGRAMS, Clients, free_port, zipped
+from tests.support.drill import ROOT
 from tests.support.managed_world import managed_world
 from tests.support.openai_server import OpenAIServer, Reply
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory):
+def emulator():
     """The emulator's virtual environment, built once and lent to every cloud of the tests."""
-    home = tmp_path_factory.mktemp("environments")
-    return ensure_virtual_environment("emulator", EMULATOR_LOCK, home).parent
+    return ensure_virtual_environment("emulator", EMULATOR_LOCK, ROOT / ".strandline")
 
 
 @pytest.fixture(scope="session")
-def make_cloud(environments, tmp_path_factory):
+def make_cloud(emulator, tmp_path_factory):
     """Makes clouds, and sees that none is left."""
     made = []
-    python = str(next(environments.glob("emulator-*/bin/python")))
+    python = str(emulator / "bin" / "python")
     tiny = Image("*tiny", (python, str(PROGRAMS / "server.py")), ("--host", "{address}"))
 
     def make(images=(tiny,), **limits):
         home = tmp_path_factory.mktemp("cloud")
-        (home / "venvs").symlink_to(environments)
+        (home / "venvs").symlink_to(emulator.parent)
         settings = CloudSettings(images=images, limits={"idle_scale": 0.01, "health_scale": 0.1, "stop": 2.0, **limits})
         cloud = LocalCloud(home, settings)
         made.append(cloud)
