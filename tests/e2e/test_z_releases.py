@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from agent_runtime.loader import load_blueprint
+from stacks.artefacts import Artefacts
+from stacks.packaging import HOST
 from tests.e2e.load import PER_SECOND, load_on
 
 pytestmark = pytest.mark.e2e
@@ -45,6 +48,7 @@ NO_SECRETS = {
 @pytest.fixture(scope="module")
 def bad_releases(project):
     """All of them, one deployment after another, under load; gives it, the reports, and `live` before and after."""
+    build_what_does_not_start(project)
     before = live_versions(project)
     with load_on(project, ASKED) as load:
         reports = {release: deploy(project) for release, deploy in RELEASES.items()}
@@ -70,14 +74,28 @@ def blueprint(project, agent):
     return (project.folder / "blueprints" / "agents" / f"{agent}.yaml").read_text()
 
 
-def deploy_what_does_not_start_and_fails_its_checks(project):
-    """Three agents at once: a tool whose import fails, an answer that is not the expected one, a model that is gone."""
-    check = 'checks: [{name: names-the-sea, prompt: Hello, contains: ["no such word"]}]\n'
-    answers = "checks: [{name: answers, prompt: Hello, regex: .}]\n"
-    files = {
+def what_does_not_start(project):
+    """An agent with a tool whose import fails."""
+    return {
         "blueprints/tools/charts.py": CHARTS,
         "blueprints/agents/cloudflare.yaml": blueprint(project, "cloudflare")
         + "tools: [{python: charts:read_chart}]\n",
+    }
+
+
+def build_what_does_not_start(project):
+    """Before anybody calls: packing it takes a minute of a machine that callers keep busy."""
+    folder = project.folder / "blueprints"
+    with written(project, what_does_not_start(project)):
+        Artefacts(folder, HOST, project.home).of(load_blueprint(folder / "agents" / "cloudflare.yaml").blueprint)
+
+
+def deploy_what_does_not_start_and_fails_its_checks(project):
+    """Two more at once: an answer that is not the expected one, and a model that is gone."""
+    check = 'checks: [{name: names-the-sea, prompt: Hello, contains: ["no such word"]}]\n'
+    answers = "checks: [{name: answers, prompt: Hello, regex: .}]\n"
+    files = {
+        **what_does_not_start(project),
         "blueprints/agents/company-proxy.yaml": blueprint(project, "company-proxy") + check,
         # Whatever model the tests before have left it with.
         "blueprints/agents/direct.yaml": re.sub("model_id: .*", "model_id: fault-404", blueprint(project, "direct"))
