@@ -217,7 +217,7 @@ class Deployment:
             commands = "\n".join(f"  {report.mend(name)}" for report in missing)
             raise InputError(
                 f"{len(missing)} of {name}'s secrets have no value yet, so no agent and no gateway was touched. "
-                f"Set them and deploy again:\n{commands}"
+                f"Set them and run this again:\n{commands}"
             )
 
     def _cdk(self, arguments: list[str], title: str, *, show: bool = False) -> None:

@@ -29,7 +29,7 @@ prompt_ref: {id}
 model: {{provider: litellm, base_url: "{url}", model_id: my-org/tide, temperature: 0.2, max_tokens: 99}}
 checks: [{{name: answers, prompt: Hello?, contains: [hello]}}]
 execution_modes: {{simulation: true, staging: true, production: true}}
-environments: {{production: {{model: {{temperature: 0.1}}}}}}
+environments: {{production: {{model: {{temperature: 0.1, api_key_env: TIDE_API_KEY}}}}}}
 """
 
 
@@ -94,10 +94,10 @@ class Rehearsal:
         cloud = self.project.cloud
         return {name: Target(found, cloud.environment(found.account)) for name, found in known.items()}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs `strandline` in the project's folder."""
         beside = replace(self.project, folder=self.folder)
-        return beside.run(*arguments)
+        return beside.run(*arguments, stdin=stdin)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `strandline` in the project's folder, in a group of processes of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 
@@ -22,6 +23,7 @@ from tests.local_cloud.cloud_clients import until
 
 pytestmark = pytest.mark.e2e
 EVERYTHING = Request()
+KEY = f"canary-{secrets.token_hex(12)}"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +42,17 @@ def rehearsal(cloud, tmp_path_factory):
     made.say("You know the tides, and the moon.\n")
     _done(made.run("deploy", "--env", "simulation"))
     made.built = made.stamps()
-    made.reports = {
-        there: _done(made.run("promote", "--all", "--from", here, "--to", there, "--yes"))
-        for here, there in (("simulation", "staging"), ("staging", "production"))
-    }
+    made.reports = {"staging": _done(made.run(*_promotion("simulation", "staging")))}
+    # Production names a secret that was nowhere before.
+    made.reports["without a value"] = made.run(*_promotion("staging", "production")).stderr
+    made.locked_without_a_value = ReleaseFolder.beside(made.environments).lock("production")
+    _done(made.run("secrets", "set", "TIDE_API_KEY", "--env", "production", stdin=f"{KEY}\n"))
+    made.reports["production"] = _done(made.run(*_promotion("staging", "production")))
     return made
+
+
+def _promotion(here, there):
+    return ("promote", "--all", "--from", here, "--to", there, "--yes")
 
 
 def _done(done):
@@ -79,6 +87,15 @@ def test_the_lock_says_what_was_promoted_from_where_and_how_its_checks_went(rehe
     for environment in ("staging", "production"):
         published = ReleaseBucket(rehearsal.targets[environment]).published()
         assert published.lock == releases.lock(environment)
+
+
+def test_a_secret_that_is_new_is_asked_for_by_the_promotion_and_read_by_the_agent(rehearsal):
+    told = rehearsal.reports["without a value"]
+    assert "1 of production's secrets have no value yet, so no agent and no gateway was touched." in told
+    assert "\n  strandline secrets set TIDE_API_KEY --env production\n" in told
+    assert rehearsal.locked_without_a_value is None
+    assert [one for one in rehearsal.project.provider.requests if one.key == KEY]
+    assert not [text for text in rehearsal.project.printed if KEY in text]
 
 
 def test_the_plan_and_the_report_say_what_happens(rehearsal):
