@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .canary_records import ALL, BACK, REPLACED, RUNNING, Outcome, encode_record, metric_line, record_key
+from .canary_records import ALL, BACK, REPLACED, RUNNING, Outcome, encode_record, outcome_line, record_key
 from .canary_routes import Route, decode, ending_name, folder, route_name
 from .endpoint_names import CANARY, LIVE, PREVIOUS
 from .endpoints import move_endpoint, version_behind
@@ -135,7 +135,7 @@ class Canaries:
             live = version_behind(self._control, route.runtime_arn, LIVE)
             move_endpoint(self._control, route.runtime_arn, CANARY, live or route.live)
         self._record(route, outcome)
-        self._write(metric_line(self._environment, route, outcome, self._now()))
+        self._write(outcome_line(self._environment, route, outcome, self._now()))
         self._delete(ending_name(self._environment, route.agent))
 
     def _move_live(self, route: Route) -> None:
