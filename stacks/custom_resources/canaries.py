@@ -110,8 +110,7 @@ class Canaries:
             self._parameters.put_parameter(Name=name, Value=value, Type="String", Overwrite=False)
         except self._parameters.exceptions.ParameterAlreadyExists:
             return False
-        current = self.route(route.agent)
-        if current is None or (current.version, current.began) != (route.version, route.began):
+        if not route.is_same(self.route(route.agent)):
             self._delete(name)
             return False
         self._carry_out(value)
@@ -146,8 +145,7 @@ class Canaries:
             move_endpoint(self._control, route.runtime_arn, LIVE, route.version)
 
     def _remove_route(self, route: Route) -> None:
-        current = self.route(route.agent)
-        if current and (current.version, current.began) == (route.version, route.began):
+        if route.is_same(self.route(route.agent)):
             self._delete(route_name(self._environment, route.agent))
 
     def remove(self, agent: str, release: str) -> None:
