@@ -14,8 +14,8 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from agent_runtime.providers.wire import model_behind_proxy
+from gateway.proxy.keys import MASTER_KEY
 from gateway.proxy.paths import INFERENCE_PATHS
-from gateway.settings import MASTER_KEY
 from stacks.constructs.deployment_function import DeploymentFunction, call_regularly, permit
 from stacks.constructs.own_key_schedule import add_schedule
 from stacks.custom_resources.key_ages import WATCH_EVENT
