@@ -60,3 +60,23 @@ def test_what_is_in_the_way_of_a_stack_is_told_with_the_command(target):
 
     with pytest.raises(EnvironmentFault, match=r"Staging-Network cannot be deleted: .*\[Subnet\].*and do it again"):
         list(delete_stacks(target, ["Staging-Network"], "do it again"))
+
+
+def deletions(target, code):
+    """Deletes a stack of which CloudFormation then tells nothing but an error."""
+    cloudformation, named = target.stub("cloudformation"), {"StackName": "Staging-Network"}
+    protection = {**named, "EnableTerminationProtection": False}
+    cloudformation.add_response("update_termination_protection", {}, protection)
+    cloudformation.add_response("delete_stack", {}, named)
+    cloudformation.add_client_error("describe_stacks", code, expected_params=named)
+    return delete_stacks(target, ["Staging-Network"], "do it again")
+
+
+def test_a_stack_that_does_not_exist_any_more_is_gone(target):
+    assert list(deletions(target, "ValidationError")) == ["Staging-Network"]
+
+
+@pytest.mark.parametrize("code", ["Throttling", "AccessDenied", "ExpiredToken"])
+def test_a_stack_of_which_nothing_is_told_is_not_called_gone(target, code):
+    with pytest.raises(EnvironmentFault, match=rf"does not delete Staging-Network \({code}\)"):
+        list(deletions(target, code))
