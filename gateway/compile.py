@@ -9,11 +9,12 @@ import yaml
 from gateway.compiled_models import compile_models
 from gateway.compiled_policies import compile_cache, compile_router, outside_budget
 from gateway.compiled_services import compile_guardrails, compile_services
+from gateway.proxy.keys import MASTER_KEY
 from gateway.references import given, reference
-from gateway.settings import MASTER_KEY, GatewaySettings
 from gateway.simulation import CUSTOM_PROVIDERS
 
 if TYPE_CHECKING:
+    from gateway.settings import GatewaySettings
     from gateway.target import GatewayTarget
 
 # The code of ours that runs inside the proxy, by the names that LiteLLM imports it by.

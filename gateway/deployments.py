@@ -13,8 +13,6 @@ from agent_runtime.strict import Fault, Rules, StrictModel, broken_rule
 from agent_runtime.suggestions import nearest
 from gateway.facts import provider_of, providers
 
-MASTER_KEY = "LITELLM_MASTER_KEY"
-
 _OWN_PREFIXES = ("LITELLM_", "STRANDLINE_", "GATEWAY_KEY_", "REDIS_", "DATABASE_", "AWS_")
 _MOST_DOLLARS = 10_000_000
 # Reached with the task's role, or servers that people run themselves and that may want no key.

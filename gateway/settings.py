@@ -20,7 +20,7 @@ from pydantic import Field
 from agent_runtime.strict import Rules, StrictModel
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import read_yaml
-from gateway.deployments import MASTER_KEY, Budget, Deployment, DeploymentFields, ProviderModel
+from gateway.deployments import Budget, Deployment, DeploymentFields, ProviderModel
 from gateway.integrations import Callbacks, Guardrail
 from gateway.names import PublicName, PublicNames
 from gateway.policies import Cache, Cooldown, Retries, Routing
@@ -29,7 +29,7 @@ from gateway.settings_rules import SETTINGS_RULES, model_faults
 if TYPE_CHECKING:
     from agent_runtime.yaml_nodes import Document
 
-__all__ = ["MASTER_KEY", "GatewayModel", "GatewaySettings", "load_gateway", "read_gateway"]
+__all__ = ["GatewayModel", "GatewaySettings", "load_gateway", "read_gateway"]
 
 _OWN_FIELDS = frozenset(DeploymentFields.model_fields)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.settings import MASTER_KEY
+from gateway.proxy.keys import MASTER_KEY
 from gateway.target import GatewayTarget
 from stacks.names import ENVIRONMENT_KEY
 from stacks.simulation import simulated_models

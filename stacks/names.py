@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.proxy.keys import INFERENCE_KEY
 from stacks.custom_resources import endpoint_names
 from stacks.custom_resources.own_key import NEXT_SUFFIX
 
@@ -18,7 +19,7 @@ GATEWAY = "gateway"
 """The gateway among the users of a secret; no agent may have this id."""
 SALT_KEY = "LITELLM_SALT_KEY"
 """What LiteLLM encrypts by in its database; with another one nothing in there can be read."""
-ENVIRONMENT_KEY = "STRANDLINE_GATEWAY_KEY"
+ENVIRONMENT_KEY = INFERENCE_KEY
 """The one key for inference of a gateway without a database."""
 GATEWAY_PORT = 4000
 """Port of the gateway's load balancer and of LiteLLM behind it."""

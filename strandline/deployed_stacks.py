@@ -10,6 +10,8 @@ from strandline.aws_errors import code_of, told
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from botocore.exceptions import ClientError
+
     from strandline.targets import Target
 
 # "DescribeStacks" and "ListStackResources", AWS CloudFormation: of a stack that does not exist.
@@ -91,7 +93,7 @@ def stack_outputs(target: Clients, stack: str) -> Mapping[str, str]:
         try:
             (found,) = client.describe_stacks(StackName=stack)["Stacks"]
         except client.exceptions.ClientError as error:
-            if code_of(error) != _NO_STACK:
+            if not is_no_stack(error):
                 raise
             return {}
     return _read(found).outputs
@@ -115,7 +117,7 @@ def stack_resources(target: Target, stack: str) -> list[StackResource]:
         try:
             pages = list(client.get_paginator("list_stack_resources").paginate(StackName=stack))
         except client.exceptions.ClientError as error:
-            if code_of(error) != _NO_STACK:
+            if not is_no_stack(error):
                 raise
             return []
     return [
@@ -123,6 +125,11 @@ def stack_resources(target: Target, stack: str) -> list[StackResource]:
         for page in pages
         for one in page["StackResourceSummaries"]
     ]
+
+
+def is_no_stack(error: ClientError) -> bool:
+    """Whether a refusal says that there is no such stack; throttling and a right that is missing do not."""
+    return code_of(error) == _NO_STACK
 
 
 def ids_by_kind(resources: Iterable[StackResource]) -> dict[str, str]:

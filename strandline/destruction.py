@@ -13,7 +13,7 @@ from agent_runtime.errors import EnvironmentFault
 from stacks.names import CHECKS_STACK, RECORDS_OUTPUT
 from strandline.aws_errors import told
 from strandline.checks.results import checks_outputs
-from strandline.deployed_stacks import stack_resources
+from strandline.deployed_stacks import is_no_stack, stack_resources
 from strandline.execution_roles import remove_roles
 from strandline.releases.changes import read_deployed
 
@@ -150,7 +150,9 @@ def _await(client: Any, stack: str, mend: str) -> None:
     while time.monotonic() < deadline:
         try:
             (found,) = client.describe_stacks(StackName=stack)["Stacks"]
-        except client.exceptions.ClientError:
+        except client.exceptions.ClientError as error:
+            if not is_no_stack(error):
+                raise
             return
         if found["StackStatus"] == "DELETE_COMPLETE":
             return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agent_runtime.errors import EnvironmentFault, InputError
-from gateway.settings import MASTER_KEY
+from gateway.proxy.keys import MASTER_KEY
 from strandline.aws_errors import told
 from strandline.deployed_stacks import stack_outputs
 

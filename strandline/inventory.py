@@ -16,7 +16,10 @@ from strandline.targets import CALLS_AT_ONCE
 from strandline.usage import read_usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stacks.custom_resources.canary_routes import Route
+    from strandline.deployed_stacks import DeployedStack
     from strandline.targets import Target
     from strandline.usage import Usage
 
@@ -91,11 +94,12 @@ def take_inventory(target: Target) -> Inventory:
     """
     secrets = list_secrets(target)
     now = dt.datetime.now(dt.UTC)
-    agents = list_agents(target)
+    stacks = list_stacks(target)
+    agents = list_agents(target, stacks)
     return Inventory(
-        stacks={name: stack.status for name, stack in list_stacks(target).items()},
+        stacks={name: stack.status for name, stack in stacks.items()},
         agents=agents,
-        gateway=_gateway(target),
+        gateway=read_gateway(target),
         secrets={variable: bool(secret.get("SecretVersionsToStages")) for variable, secret in secrets.items()},
         secret_ages={
             variable: (now - (secret.get("LastChangedDate") or secret["CreatedDate"])).days
@@ -105,14 +109,14 @@ def take_inventory(target: Target) -> Inventory:
     )
 
 
-def list_agents(target: Target) -> list[DeployedAgent]:
-    """Lists the environment's runtimes as AgentCore does ("ListAgentRuntimes").
+def list_runtimes(target: Target) -> list[dict[str, Any]]:
+    """Lists the environment's runtimes ("ListAgentRuntimes").
 
     Args:
         target: The environment.
 
     Returns:
-        The runtimes.
+        What AgentCore tells of each.
 
     Raises:
         EnvironmentFault: AWS refuses, or cannot be reached.
@@ -122,9 +126,25 @@ def list_agents(target: Target) -> list[DeployedAgent]:
     with told("AgentCore", f"AgentCore does not tell what runs in {target.environment.name}"):
         pages = client.get_paginator("list_agent_runtimes").paginate()
         runtimes = [runtime for page in pages for runtime in page["agentRuntimes"]]
-    ours = [runtime for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+    return [runtime for runtime in runtimes if runtime["agentRuntimeName"].startswith(prefix)]
+
+
+def list_agents(target: Target, stacks: Mapping[str, DeployedStack]) -> list[DeployedAgent]:
+    """Lists the environment's agents.
+
+    Args:
+        target: The environment.
+        stacks: Its stacks, by name.
+
+    Returns:
+        The agents; also one that has no stack.
+
+    Raises:
+        EnvironmentFault: AWS refuses, or cannot be reached.
+    """
+    ours = list_runtimes(target)
     # A runtime's name is its agent's id with other characters: the stack tells the id.
-    told_by = [stack.outputs for stack in list_stacks(target).values() if "Agent" in stack.outputs]
+    told_by = [stack.outputs for stack in stacks.values() if "Agent" in stack.outputs]
     ids = {outputs["RuntimeArn"]: outputs["Agent"] for outputs in told_by}
     canaries = {route.runtime_arn: route for route in running_canaries(target)} if ours else {}
 
@@ -160,11 +180,23 @@ def _agent(target: Target, runtime: dict[str, Any], agent: str | None, canary: R
     )
 
 
-def _gateway(target: Target) -> dict[str, Any] | None:
+def read_gateway(target: Target) -> dict[str, Any] | None:
+    """Asks ECS how the gateway's service is ("DescribeServices").
+
+    Args:
+        target: The environment.
+
+    Returns:
+        Its tasks, desired and running; nothing without a gateway.
+
+    Raises:
+        EnvironmentFault: AWS refuses, or cannot be reached.
+    """
     found = find_gateway(target)
     if found is None:
         return None
-    service = found.describe(target.client("ecs"))
+    with told("ECS", f"ECS does not tell how the gateway of {target.environment.name} is"):
+        service = found.describe(target.client("ecs"))
     return {
         key: service.get(key) for key in ("serviceName", "status", "desiredCount", "runningCount", "taskDefinition")
     }

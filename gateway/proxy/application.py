@@ -12,14 +12,14 @@ gc.disable()
 
 from litellm.proxy.proxy_cli import run_server  # noqa: E402 - with no collection meanwhile
 
-from gateway.proxy.next_master_key import NextMasterKey  # noqa: E402
+from gateway.proxy.next_master_key import take_next_master_key  # noqa: E402
 from gateway.proxy.serve import CONFIG  # noqa: E402
 
 run_server.main(["--config", os.environ[CONFIG], "--skip_server_startup"], standalone_mode=False)
 
 from litellm.proxy import proxy_server  # noqa: E402 - it reads what the set-up leaves in the environment
 
-app = NextMasterKey(proxy_server.app)
+app = take_next_master_key(proxy_server.app)
 
 # These objects stay: each full collection would look at them all, and every request wait for it, a tenth of a second
 # and more. Young objects are looked at in larger lots: a request makes thousands.

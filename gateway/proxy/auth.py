@@ -7,26 +7,20 @@ a wrong key would be answered with 400. Here the environment's own key opens inf
 from __future__ import annotations
 
 import hmac
-import os
 from typing import TYPE_CHECKING
 
 from litellm.proxy._types import LitellmUserRoles, ProxyException, UserAPIKeyAuth
 from litellm.proxy.auth.auth_utils import get_request_route
 
+from gateway.proxy.keys import BEARER, INFERENCE_KEY, MASTER_KEY, read_key, read_next
 from gateway.proxy.paths import is_inference
 from gateway.proxy.refusals import UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-MASTER_KEY = "LITELLM_MASTER_KEY"
-INFERENCE_KEY = "STRANDLINE_GATEWAY_KEY"
-NEXT_KEY = f"{INFERENCE_KEY}_NEXT"
-"""The key that will follow: taken before anybody uses it, so that a rotation leaves no caller with a key too new."""
-
-_BEARER = "Bearer "
-_MASTER = os.environ.get(MASTER_KEY, "").encode()
-_INFERENCE = [os.environ.get(name, "").encode() for name in (INFERENCE_KEY, NEXT_KEY)]
+_MASTER = read_key(MASTER_KEY)
+_INFERENCE = [read_key(INFERENCE_KEY), read_next(INFERENCE_KEY)]
 
 
 async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
@@ -42,7 +36,7 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     Raises:
         ProxyException: The key is none that is known (401), or may not open this path (403).
     """
-    sent = (api_key or "").removeprefix(_BEARER).encode()
+    sent = (api_key or "").encode().removeprefix(BEARER)
     # Every comparison is always made, so that the time of an answer tells nothing of any key.
     is_master, is_next_or_present = _same(sent, _MASTER), [_same(sent, key) for key in _INFERENCE]
     if is_master:

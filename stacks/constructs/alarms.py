@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
@@ -63,3 +64,21 @@ class Alarms(Construct):
             alarm.add_alarm_action(self._action)
             alarm.add_ok_action(self._action)
         self._alarms.append(alarm)
+
+
+def errors_of(function: str) -> cloudwatch.Metric:
+    """How often a Lambda function failed in five minutes ("Using CloudWatch metrics with Lambda").
+
+    Args:
+        function: Name of the function.
+
+    Returns:
+        The metric.
+    """
+    return cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name="Errors",
+        dimensions_map={"FunctionName": function},
+        statistic="Sum",
+        period=cdk.Duration.minutes(5),
+    )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
-from constructs import Construct
 
-from stacks.constructs.deployment_function import DeploymentFunction
+from stacks.constructs.alarms import Alarms, errors_of
+from stacks.constructs.deployment_function import DeploymentFunction, call_regularly
 from stacks.custom_resources.canary import WATCH_EVENT
 from stacks.custom_resources.canary_records import METRIC_NAMESPACE, WENT_BACK
 from stacks.custom_resources.canary_routes import ending_name, folder, route_name
@@ -29,10 +24,9 @@ if TYPE_CHECKING:
 
 # Two waits of AgentCore for an endpoint, beside the query of the log.
 _TIMEOUT_SECONDS = 300
-_FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
-class CanaryWatch(Construct):
+class CanaryWatch(Alarms):
     """The function, and where canaries are wanted its schedule and its alarms.
 
     Args:
@@ -45,8 +39,8 @@ class CanaryWatch(Construct):
     """
 
     def __init__(self, scope: EnvironmentStack, construct_id: str, *, bucket: s3.CfnBucket) -> None:
-        super().__init__(scope, construct_id)
         target = scope.target
+        super().__init__(scope, construct_id, environment=target, subject="canaries")
         function = DeploymentFunction(
             scope,
             f"{construct_id}Function",
@@ -59,25 +53,15 @@ class CanaryWatch(Construct):
         acknowledge(function, _reasons(target))
         self.service_token = function.arn
         if target.canary:
-            self._add_schedule(target, function)
+            call_regularly(
+                self,
+                "Watch",
+                function=function.arn,
+                rate="1 minute",
+                description=f"Looks at the canaries of the agents in {target.name}",
+                inputs={"Canaries": WATCH_EVENT},
+            )
             self._add_alarms(target, function)
-
-    def _add_schedule(self, target: Environment, function: DeploymentFunction) -> None:
-        watch = events.CfnRule(
-            self,
-            "Watch",
-            description=f"Looks at the canaries of the agents in {target.name}",
-            schedule_expression="rate(1 minute)",
-            targets=[events.CfnRule.TargetProperty(arn=function.arn, id="Canaries", input=json.dumps(WATCH_EVENT))],
-        )
-        lambda_.CfnPermission(
-            self,
-            "Watched",
-            action="lambda:InvokeFunction",
-            function_name=function.arn,
-            principal="events.amazonaws.com",
-            source_arn=watch.attr_arn,
-        )
 
     def _add_alarms(self, target: Environment, function: DeploymentFunction) -> None:
         went_back = cloudwatch.Metric(
@@ -85,33 +69,15 @@ class CanaryWatch(Construct):
             metric_name=WENT_BACK,
             dimensions_map={"environment": target.name},
             statistic="Sum",
-            period=_FIVE_MINUTES,
+            period=cdk.Duration.minutes(5),
         )
-        errors = cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name="Errors",
-            dimensions_map={"FunctionName": function.name},
-            statistic="Sum",
-            period=_FIVE_MINUTES,
+        self.add("WentBack", went_back, 0, "The canary of an agent went back: `strandline canary AGENT` says why.")
+        self.add(
+            "NotWatched",
+            errors_of(function.name),
+            0,
+            "Canaries could not be looked at, or an endpoint could not be moved.",
         )
-        topic = target.gateway.alarm_topic_arn
-        tell = actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", topic)) if topic else None
-        for name, metric, told in (
-            ("WentBack", went_back, "The canary of an agent went back: `strandline canary AGENT` says why."),
-            ("NotWatched", errors, "Canaries could not be looked at, or an endpoint could not be moved."),
-        ):
-            alarm = cloudwatch.Alarm(
-                self,
-                name,
-                metric=metric,
-                threshold=0,
-                evaluation_periods=1,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-                alarm_description=told,
-            )
-            if tell:
-                alarm.add_alarm_action(tell)
 
 
 def _rights(target: Environment, bucket: s3.CfnBucket) -> list[iam.PolicyStatement]:

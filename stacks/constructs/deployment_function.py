@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -111,17 +113,71 @@ class DeploymentFunction(Construct):
         self.arn, self.name = function.attr_arn, function.ref
 
 
-def permission(service: str, function: str) -> dict[str, Any]:
-    """What lets a service call a function, but for its source.
+def permit(
+    scope: Construct,
+    construct_id: str,
+    service: str,
+    function: str,
+    *,
+    source_arn: str | None = None,
+    source_account: str | None = None,
+) -> lambda_.CfnPermission:
+    """Lets a service call a function.
 
     Args:
-        service: Its name, before `.amazonaws.com`.
+        scope: Where the permission belongs.
+        construct_id: Id there.
+        service: Name of the service, before `.amazonaws.com`.
         function: ARN of the function.
+        source_arn: What of the service may call it.
+        source_account: For whom the service may.
 
     Returns:
-        Arguments of `CfnPermission`.
+        The permission.
     """
-    return {"action": "lambda:InvokeFunction", "function_name": function, "principal": f"{service}.amazonaws.com"}
+    return lambda_.CfnPermission(
+        scope,
+        construct_id,
+        action="lambda:InvokeFunction",
+        function_name=function,
+        principal=f"{service}.amazonaws.com",
+        source_arn=source_arn,
+        source_account=source_account,
+    )
+
+
+def call_regularly(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: str,
+    rate: str,
+    description: str,
+    inputs: Mapping[str, Mapping[str, Any]],
+    permission_id: str = "Watched",
+) -> None:
+    """Has EventBridge call a function on a schedule.
+
+    Args:
+        scope: Where the rule belongs.
+        construct_id: Id of the rule there.
+        function: ARN of the function.
+        rate: How often, such as `1 day`.
+        description: What the calls are for.
+        inputs: Event of each call, by the id of its target.
+        permission_id: Id of the permission, beside the rule.
+    """
+    rule = events.CfnRule(
+        scope,
+        construct_id,
+        description=description,
+        schedule_expression=f"rate({rate})",
+        targets=[
+            events.CfnRule.TargetProperty(arn=function, id=target, input=json.dumps(event))
+            for target, event in inputs.items()
+        ],
+    )
+    permit(scope, permission_id, "events", function, source_arn=rule.attr_arn)
 
 
 def _inside_vpc(stack: EnvironmentStack) -> list[iam.PolicyStatement]:

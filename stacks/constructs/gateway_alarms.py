@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 
 from gateway.proxy import metrics
 from gateway.proxy.bootstrap import START_MESSAGE
-from stacks.constructs.alarms import Alarms
+from stacks.constructs.alarms import Alarms, errors_of
 from stacks.constructs.secret_watch import age_metric
 from stacks.custom_resources.key_ages import AGE_METRIC
 
@@ -116,14 +116,7 @@ class GatewayAlarms(Alarms):
     def _add_rotation_alarms(self, functions: Mapping[str, str], days: int) -> None:
         # Secrets Manager tries a failed rotation again by itself, and tells nobody ("Rotation by Lambda function").
         for alarm, function in functions.items():
-            errors = cloudwatch.Metric(
-                namespace="AWS/Lambda",
-                metric_name="Errors",
-                dimensions_map={"FunctionName": function},
-                statistic="Sum",
-                period=_FIVE_MINUTES,
-            )
-            self.add(alarm, errors, 0, "A step of the rotation of a key failed.")
+            self.add(alarm, errors_of(function), 0, "A step of the rotation of a key failed.")
         most = days + _OVERDUE_DAYS
         self.add(
             "RotationOverdue",

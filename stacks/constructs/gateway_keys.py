@@ -6,20 +6,17 @@ agents' keys and reads none that is in use. Secrets Manager calls it too, where 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from agent_runtime.providers.wire import model_behind_proxy
+from gateway.proxy.keys import MASTER_KEY
 from gateway.proxy.paths import INFERENCE_PATHS
-from gateway.settings import MASTER_KEY
-from stacks.constructs.deployment_function import DeploymentFunction, permission
+from stacks.constructs.deployment_function import DeploymentFunction, call_regularly, permit
 from stacks.constructs.own_key_schedule import add_schedule
 from stacks.custom_resources.key_ages import WATCH_EVENT
 from stacks.custom_resources.key_rotation import AGENT_TAG
@@ -116,17 +113,15 @@ class GatewayKeys(Construct):
         )
         self.service_token, self.function_name = function.arn, function.name
         if target.rotation_days:
-            lambda_.CfnPermission(
-                self, "Scheduled", source_account=target.account, **permission("secretsmanager", function.arn)
-            )
-            watch = events.CfnRule(
+            permit(self, "Scheduled", "secretsmanager", function.arn, source_account=target.account)
+            call_regularly(
                 self,
                 "Watch",
+                function=function.arn,
+                rate="1 day",
                 description=f"Tells how old the keys of the agents in {target.name} are",
-                schedule_expression="rate(1 day)",
-                targets=[events.CfnRule.TargetProperty(arn=function.arn, id="Keys", input=json.dumps(WATCH_EVENT))],
+                inputs={"Keys": WATCH_EVENT},
             )
-            lambda_.CfnPermission(self, "Watched", source_arn=watch.attr_arn, **permission("events", function.arn))
 
 
 class AgentKey(Construct):

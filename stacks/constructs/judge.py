@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import aws_iam as iam
 
-from gateway.settings import MASTER_KEY
+from gateway.proxy.keys import MASTER_KEY
 from stacks.constructs.deployment_function import DeploymentFunction
 from stacks.names import ENVIRONMENT_KEY, secret_arn, secret_name
 

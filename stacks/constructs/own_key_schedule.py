@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from stacks.constructs.deployment_function import DeploymentFunction, permission
+from stacks.constructs.deployment_function import DeploymentFunction, permit
 from stacks.gateway_target import own_keys
 from stacks.names import next_key, secret_arn, secret_name
 
@@ -54,9 +53,7 @@ class OwnKeySchedule(Construct):
             statements=_statements(scope, service),
         )
         self.function_name = function.name
-        call = lambda_.CfnPermission(
-            self, "Scheduled", source_account=target.account, **permission("secretsmanager", function.arn)
-        )
+        call = permit(self, "Scheduled", "secretsmanager", function.arn, source_account=target.account)
         for key in keys:
             schedule = add_schedule(
                 self, key.replace("_", "x"), secret_name(target, key), function=function.arn, days=days

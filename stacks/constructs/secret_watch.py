@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 
 from agent_runtime.secret_store import CACHE_SECONDS
 from agent_runtime.telemetry.metrics import NAMESPACE
 from stacks.constructs.alarms import Alarms
-from stacks.constructs.deployment_function import DeploymentFunction, permission
+from stacks.constructs.deployment_function import DeploymentFunction, call_regularly
 from stacks.custom_resources.key_ages import AGE_METRIC, METRIC_NAMESPACE, TYPED_METRIC
 from stacks.gateway_target import own_keys
 from stacks.nag import acknowledge
@@ -107,17 +104,15 @@ class SecretWatch(Alarms):
             for metric, variables in watched.items()
             for start in range(0, len(variables), _SECRETS_OF_A_TARGET)
         ]
-        rule = events.CfnRule(
+        call_regularly(
             self,
             "Daily",
+            function=function.arn,
+            rate="1 day",
             description=f"Tells how old the secrets of {target.name} are",
-            schedule_expression="rate(1 day)",
-            targets=[
-                events.CfnRule.TargetProperty(arn=function.arn, id=f"Part{number}", input=json.dumps(part))
-                for number, part in enumerate(parts)
-            ],
+            inputs={f"Part{number}": part for number, part in enumerate(parts)},
+            permission_id="Called",
         )
-        lambda_.CfnPermission(self, "Called", source_arn=rule.attr_arn, **permission("events", function.arn))
 
     def _add_reading_alarms(self, target: Environment) -> None:
         """By queries over all agents: agents have no metric of these, and cost nothing, until they cannot read."""

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .canary_records import ALL, BACK, REPLACED, RUNNING, Outcome, encode_record, metric_line, record_key
+from .canary_records import ALL, BACK, REPLACED, RUNNING, Outcome, encode_record, outcome_line, record_key
 from .canary_routes import Route, decode, ending_name, folder, route_name
 from .endpoint_names import CANARY, LIVE, PREVIOUS
 from .endpoints import move_endpoint, version_behind
@@ -110,8 +110,7 @@ class Canaries:
             self._parameters.put_parameter(Name=name, Value=value, Type="String", Overwrite=False)
         except self._parameters.exceptions.ParameterAlreadyExists:
             return False
-        current = self.route(route.agent)
-        if current is None or (current.version, current.began) != (route.version, route.began):
+        if not route.is_same(self.route(route.agent)):
             self._delete(name)
             return False
         self._carry_out(value)
@@ -135,7 +134,7 @@ class Canaries:
             live = version_behind(self._control, route.runtime_arn, LIVE)
             move_endpoint(self._control, route.runtime_arn, CANARY, live or route.live)
         self._record(route, outcome)
-        self._write(metric_line(self._environment, route, outcome, self._now()))
+        self._write(outcome_line(self._environment, route, outcome, self._now()))
         self._delete(ending_name(self._environment, route.agent))
 
     def _move_live(self, route: Route) -> None:
@@ -146,8 +145,7 @@ class Canaries:
             move_endpoint(self._control, route.runtime_arn, LIVE, route.version)
 
     def _remove_route(self, route: Route) -> None:
-        current = self.route(route.agent)
-        if current and (current.version, current.began) == (route.version, route.began):
+        if route.is_same(self.route(route.agent)):
             self._delete(route_name(self._environment, route.agent))
 
     def remove(self, agent: str, release: str) -> None:

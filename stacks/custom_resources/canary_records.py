@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from .embedded_metrics import metric_line
+
 if TYPE_CHECKING:
     from .canary_routes import Route
 
@@ -53,22 +55,20 @@ def encode_record(environment: str, route: Route, outcome: Outcome, now: datetim
     return json.dumps(told, sort_keys=True).encode()
 
 
-def metric_line(environment: str, route: Route, outcome: Outcome, now: datetime) -> str:
-    """Writes a line that CloudWatch takes for a metric ("Embedded metric format specification")."""
-    metric = _METRICS[outcome.outcome]
-    directive = {
-        "Namespace": METRIC_NAMESPACE,
-        "Dimensions": [["environment"], ["environment", "agent"]],
-        "Metrics": [{"Name": metric, "Unit": "Count"}],
-    }
-    return json.dumps(
-        {
+def outcome_line(environment: str, route: Route, outcome: Outcome, now: datetime) -> str:
+    """Writes the line of the log by which the outcome is counted."""
+    return metric_line(
+        _METRICS[outcome.outcome],
+        1,
+        "Count",
+        now,
+        namespace=METRIC_NAMESPACE,
+        dimensions=[["environment"], ["environment", "agent"]],
+        properties={
             "environment": environment,
             "agent": route.agent,
             "version": route.version,
             "reason": outcome.reason,
             "by": outcome.by,
-            metric: 1,
-            "_aws": {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]},
-        }
+        },
     )

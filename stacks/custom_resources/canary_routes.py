@@ -49,6 +49,10 @@ class Route:
         """Writes the parameter's value."""
         return json.dumps(asdict(self), sort_keys=True)
 
+    def is_same(self, other: Route | None) -> bool:
+        """Whether another route, if there is one, is of the same canary."""
+        return other is not None and (self.version, self.began) == (other.version, other.began)
+
 
 def decode(value: str) -> Route:
     """Reads a parameter's value.

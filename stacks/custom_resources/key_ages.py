@@ -11,6 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from .embedded_metrics import metric_line
 from .secret_versions import SecretVersions
 from .virtual_keys import is_in_use
 
@@ -90,21 +91,16 @@ def age_line(metric: str, made: Mapping[str, dt.datetime], environment: str, now
         now: The time.
 
     Returns:
-        A line of the log that CloudWatch takes for a metric ("Embedded metric format specification").
+        A line of the log.
     """
     ages = {name: round((now - one).total_seconds() / _DAY_SECONDS, 2) for name, one in made.items()}
     oldest = max(ages, key=lambda name: ages[name], default=None)
-    directive = {
-        "Namespace": METRIC_NAMESPACE,
-        "Dimensions": [["environment"]],
-        "Metrics": [{"Name": metric, "Unit": "None"}],
-    }
-    return json.dumps(
-        {
-            "environment": environment,
-            metric: ages[oldest] if oldest else 0.0,
-            "oldest": oldest,
-            "keys": len(ages),
-            "_aws": {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]},
-        }
+    return metric_line(
+        metric,
+        ages[oldest] if oldest else 0.0,
+        "None",
+        now,
+        namespace=METRIC_NAMESPACE,
+        dimensions=[["environment"]],
+        properties={"environment": environment, "oldest": oldest, "keys": len(ages)},
     )

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .rotation_steps import RotationRefused, take_step
+from .rotation_steps import RotationRefused, stage_value, take_step, try_staged
 from .secret_versions import SecretVersions
 from .virtual_keys import VirtualKey, new_key
 
@@ -53,7 +53,7 @@ class KeyRotation:
             "createSecret": lambda: self._create(versions, key, token),
             # LiteLLM has the key since it was made: it makes and keeps it in one call.
             "setSecret": lambda: None,
-            "testSecret": lambda: self._test(versions, token),
+            "testSecret": lambda: try_staged(versions, token, self._require_opens),
             "finishSecret": lambda: self._finish(versions, key, token, event.get(GRACE)),
             "abandon": lambda: self._abandon(versions, key, token),
         }
@@ -66,25 +66,17 @@ class KeyRotation:
         return f"{os.environ['STRANDLINE_ENVIRONMENT']}/{tags[AGENT_TAG]}"
 
     def _create(self, versions: SecretVersions, key: VirtualKey, token: str) -> None:
-        labels = versions.labels()
-        # What a rotation before has left to do.
-        key.settle(labels.current, GRACE_SECONDS)
-        if labels.current == token or (labels.pending == token and versions.staged(token)):
-            return
-        if labels.pending not in (None, token, labels.current):
-            raise RotationRefused(f"version {labels.pending} is staged: another rotation has not ended")
-        value = new_key()
-        if not key.generate_next(token, value):
-            raise RotationRefused(f"the gateway knows no key {key.alias}: deploy the agent again")
-        if labels.pending is not None and labels.pending != token:
-            versions.discard(labels.pending)
-        versions.put(value, token)
+        def generate() -> str:
+            value = new_key()
+            if not key.generate_next(token, value):
+                raise RotationRefused(f"the gateway knows no key {key.alias}: deploy the agent again")
+            return value
 
-    def _test(self, versions: SecretVersions, token: str) -> None:
-        value = versions.staged(token)
-        if value is None:
-            # A schedule that was just set up is tried with a version that has no value.
-            return
+        # What a rotation before has left to do.
+        key.settle(versions.labels().current, GRACE_SECONDS)
+        stage_value(versions, token, generate)
+
+    def _require_opens(self, value: str) -> None:
         if not self._proxy.opens(value):
             raise RotationRefused("the gateway does not take the staged key")
 

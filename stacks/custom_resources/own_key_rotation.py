@@ -20,7 +20,7 @@ from typing import Any
 
 from .gateway_tasks import GatewayTasks
 from .own_key import NEXT_SUFFIX, FollowedKey, OwnKey, SwappedKey
-from .rotation_steps import RotationRefused, take_step
+from .rotation_steps import RotationRefused, stage_value, take_step, try_staged
 from .secret_versions import SecretVersions
 
 CALLERS_SECONDS = 330
@@ -91,7 +91,7 @@ class OwnKeyRotation:
         take_step(
             event,
             {
-                "createSecret": lambda: self._create(versions, key, token),
+                "createSecret": lambda: stage_value(versions, token, key.following),
                 "setSecret": lambda: self._set(versions, key, token),
                 "testSecret": lambda: self._test(versions, key, token),
                 "finishSecret": lambda: self._finish(versions, key, token),
@@ -103,29 +103,13 @@ class OwnKeyRotation:
             return SwappedKey(versions, self._tasks)
         return FollowedKey(self._vault, versions, SecretVersions(self._vault, name + NEXT_SUFFIX), self._tasks)
 
-    def _create(self, versions: SecretVersions, key: OwnKey, token: str) -> None:
-        labels = versions.labels()
-        if labels.current == token:
-            return
-        if labels.pending not in (None, token, labels.current):
-            raise RotationRefused(f"version {labels.pending} is staged: another rotation has not ended")
-        if versions.staged(token) is None:
-            if labels.pending is not None and labels.pending != token:
-                versions.discard(labels.pending)
-            versions.put(key.following(), token)
-
     def _set(self, versions: SecretVersions, key: OwnKey, token: str) -> None:
         if versions.labels().current != token:
             key.prepare(self._remaining)
 
     def _test(self, versions: SecretVersions, key: OwnKey, token: str) -> None:
-        if versions.labels().current == token:
-            return
-        value = versions.staged(token)
-        if value is None:
-            # A schedule that was just set up is tried with a version that has no value.
-            return
-        _require(key, value)
+        if versions.labels().current != token:
+            try_staged(versions, token, lambda value: _require(key, value))
 
     def _finish(self, versions: SecretVersions, key: OwnKey, token: str) -> None:
         if versions.labels().current != token:

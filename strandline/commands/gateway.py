@@ -118,12 +118,12 @@ def health(
     """Tell how the gateway is: tasks, readiness, database, version; exit code 2 when something is wrong."""
     from strandline.gateway_client import open_gateway
     from strandline.gateway_reports import check_health
-    from strandline.inventory import take_inventory
+    from strandline.inventory import read_gateway
 
     target = open_target(env, environments)
     client = open_gateway(target, url)
     with stderr.status(f"Asking the gateway of {env}"):
-        tasks = take_inventory(target).gateway or {}
+        tasks = read_gateway(target) or {}
         found = check_health(client, models=ask_models)
     is_good = found.is_good and tasks.get("runningCount") == tasks.get("desiredCount")
     if as_json:

@@ -8,11 +8,7 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.asking import confirm
-from strandline.console import stderr
-from strandline.durations import DurationOption, seconds_of
-from strandline.local_cloud import default_home
-from strandline.rotation import DATABASE_PASSWORD
-from strandline.rotation.options import (
+from strandline.commands.rotation_options import (
     UnverifiedOption,
     ValueFromOption,
     YesOption,
@@ -20,6 +16,10 @@ from strandline.rotation.options import (
     open_rotations,
     value_reader,
 )
+from strandline.console import stderr
+from strandline.durations import DurationOption, seconds_of
+from strandline.local_cloud import default_home
+from strandline.rotation import DATABASE_PASSWORD
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,
@@ -92,15 +92,15 @@ def rotate(
 
 
 def _rotate_database(target: Target, yes: bool) -> None:
-    from strandline.callers import caller
-    from strandline.rotation import audit
+    from strandline.rotation.audit import open_record
     from strandline.rotation.database_password import rotate_database_password
 
     name = target.environment.name
     confirm(yes, f"Have RDS rotate the password of the gateway's database in {name}?")
+    record = open_record(default_home() / "audit", target)
     with stderr.status("") as status:
         secret = rotate_database_password(target, status.update)
-    audit.record(default_home() / "audit", name, caller(target), "rotated by RDS", {DATABASE_PASSWORD: secret})
+    record("rotated by RDS", {DATABASE_PASSWORD: secret})
     stderr.print("[green]done:[/] the gateway's tasks have no password; a migration reads the new one")
 
 

@@ -11,9 +11,7 @@ import typer
 
 from agent_runtime.errors import InputError
 from strandline.asking import confirm
-from strandline.console import stderr, stdout
-from strandline.durations import DurationOption, seconds_of
-from strandline.rotation.options import (
+from strandline.commands.rotation_options import (
     UnverifiedOption,
     ValueFromOption,
     YesOption,
@@ -21,6 +19,8 @@ from strandline.rotation.options import (
     open_rotations,
     value_reader,
 )
+from strandline.console import stderr, stdout
+from strandline.durations import DurationOption, seconds_of
 from strandline.targets import (
     BLUEPRINTS,
     ENVIRONMENTS,

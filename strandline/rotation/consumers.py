@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacks.names import LIVE
 from strandline.aws_errors import told
-from strandline.inventory import list_agents
+from strandline.inventory import list_runtimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,13 +68,14 @@ def find_uses(
     found: list[LoggedUse] = []
     with told("CloudWatch Logs", "AWS does not tell what the agents logged"):
         client = target.client("logs")
-        for deployed in list_agents(target):
-            if deployed.runtime not in names:
+        for deployed in list_runtimes(target):
+            name, arn = deployed["agentRuntimeName"], deployed["agentRuntimeArn"]
+            if name not in names:
                 continue
-            group = _GROUP.format(runtime=deployed.arn.rpartition("/")[2], endpoint=LIVE)
+            group = _GROUP.format(runtime=arn.rpartition("/")[2], endpoint=LIVE)
             for line in _lines(client, group, version, since):
                 session = str(line["parsed"].get("session", ""))
-                found.append(LoggedUse(names[deployed.runtime], deployed.arn, session, line["time"]))
+                found.append(LoggedUse(names[name], arn, session, line["time"]))
     return sorted(found, key=lambda use: use.time)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import InputError
-from gateway.settings import MASTER_KEY
+from gateway.proxy.keys import MASTER_KEY
 from stacks.gateway_target import own_keys
 from stacks.names import ENVIRONMENT_KEY, GATEWAY, SALT_KEY, next_key
 from stacks.simulation import gateway_key_in

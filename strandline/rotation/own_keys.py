@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ from stacks.custom_resources import gateway_tasks, own_key
 from stacks.gateway_target import own_keys
 from stacks.names import next_key
 from strandline.aws_errors import told
-from strandline.gateway_service import find_gateway
-from strandline.rotation.gateway_tasks import MOST_SECONDS, NewTasksFail
+from strandline.rotation.gateway_tasks import NewTasksFail, open_tasks, patience
 from strandline.rotation.minted import MintedKey
 from strandline.rotation.versions import SecretVersions
 
@@ -42,7 +40,7 @@ class OwnKey(MintedKey):
         with _told():
             key = self._key()
             following = key.following()
-            key.prepare(_patience(), progress)
+            key.prepare(patience(), progress)
         super().stage(lambda _: following, progress)
 
     def verify(self) -> None:
@@ -59,30 +57,22 @@ class OwnKey(MintedKey):
                     f"What is staged for {self.variable} is not the next key, and no task of the gateway takes it: "
                     "take it back with --abandon. Nothing was changed."
                 )
-            key.prepare(_patience())
+            key.prepare(patience())
         super().verify()
 
     def retire(self, progress: Progress) -> None:
         """Makes the key after the next one, and new tasks, which take the old one no more."""
         with _told():
-            self._key().settle(_patience(), progress)
+            self._key().settle(patience(), progress)
         self._record("retired", {})
 
     def _key(self) -> own_key.OwnKey:
-        found = find_gateway(self._target)
-        if found is None:
-            raise EnvironmentFault(f"{self._target.environment.name} has no gateway: deploy the environment first.")
-        tasks = gateway_tasks.GatewayTasks(self._target.client("ecs"), found.cluster, found.service)
+        tasks = open_tasks(self._target)
         versions = self._versions[self.variable]
         if not own_keys(self._target.environment)[self.variable]:
             return own_key.SwappedKey(versions, tasks)
         following = SecretVersions(self._client, self._secret(next_key(self.variable)))
         return own_key.FollowedKey(self._client, versions, following, tasks)
-
-
-def _patience() -> Callable[[], float]:
-    ends = time.monotonic() + MOST_SECONDS
-    return lambda: ends - time.monotonic()
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from strandline.rotation.versions import SecretVersions
 from strandline.secret_values import check_value
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from stacks.custom_resources.secret_versions import Labels
@@ -89,6 +90,10 @@ class Rotation:
     def can_roll_back(self) -> bool:
         """Whether each secret has a value before its present one."""
         return all(versions.labels().previous is not None for versions in self._versions.values())
+
+    def changed_at(self) -> dt.datetime:
+        """When one of the secrets was changed last: who began to read after that has the present values."""
+        return max(versions.changed_at() for versions in self._versions.values())
 
     def look(self) -> Stage:
         """Finds out how far it is.

@@ -101,7 +101,7 @@ class Runner:
         """
         if rotation.reaches_gateway:
             with self.console.status("New tasks of the gateway") as status:
-                roll_gateway(self.target, status.update)
+                roll_gateway(self.target, rotation.changed_at(), status.update)
             self.console.print("[green]gateway:[/] all of its tasks have the new value")
         if rotation.agents and self.wait:
             self._await_agents(rotation, before)

@@ -11,6 +11,7 @@ from stacks.custom_resources.canary_records import ALL, BACK, Outcome
 from strandline.canaries import end_canary, require_no_canary, running_canary, why_not_live
 from strandline.commands import canary as canary_command
 from strandline.commands import rollback as rollback_command
+from strandline.deployed_stacks import list_stacks
 from strandline.drift import Drift, _of_live
 from strandline.inventory import list_agents
 from strandline.releases.running import DeployedRelease
@@ -103,7 +104,7 @@ def test_a_rollback_to_a_version_that_is_not_there_leaves_the_canary_running(ope
 
 
 def test_status_shows_it_and_nothing_is_promoted_on_meanwhile(operator):
-    (agent,) = list_agents(operator)
+    (agent,) = list_agents(operator, list_stacks(operator))
     assert agent.canary == "version 8 gets 10% of new sessions until 2027-01-15 08:30 UTC"
     with pytest.raises(InputError, match="A canary of tide runs in production: version 8, 10% of new sessions until"):
         require_no_canary(operator, ["sand", "tide"])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gateway.compile import compile_config
-from gateway.deployments import MASTER_KEY
+from gateway.proxy.keys import MASTER_KEY
 from gateway.settings import GatewaySettings, load_gateway
 from gateway.target import GatewayTarget
 from tests.gateway.documents import EVERYTHING, TWO_MODELS

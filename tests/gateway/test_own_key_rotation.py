@@ -22,6 +22,7 @@ from stacks.custom_resources.own_key_rotation import CALLERS_SECONDS, OwnKeyRota
 from stacks.custom_resources.rotation_steps import RotationRefused
 from stacks.custom_resources.secret_versions import Labels, LabelsMoved, SecretVersions
 from strandline.gateway_service import GatewayService
+from strandline.rotation import gateway_tasks as rotation_tasks
 from strandline.rotation import own_keys
 from strandline.rotation.own_keys import OwnKey
 from strandline.rotation.uses import Use
@@ -97,8 +98,8 @@ def world(monkeypatch):
 
 def patient(world, monkeypatch):
     """The command waits by the world's clock too, and finds its gateway."""
-    monkeypatch.setattr(own_keys, "find_gateway", lambda _: GatewayService("cluster", "service"))
-    monkeypatch.setattr(own_keys, "_patience", world.clock.patience)
+    monkeypatch.setattr(rotation_tasks, "find_gateway", lambda _: GatewayService("cluster", "service"))
+    monkeypatch.setattr(own_keys, "patience", world.clock.patience)
     make = gateway_tasks.GatewayTasks.__init__
     monkeypatch.setattr(
         GatewayTasks, "__init__", lambda self, ecs, c, s, sleep=world.clock.sleep: make(self, ecs, c, s, sleep)

@@ -75,3 +75,23 @@ def test_why_cloudformation_refuses_is_told_in_its_own_words(target):
         "CloudFormation does not delete Staging-Network (ValidationError: "
         "Export Staging-Network:Vpc cannot be deleted as it is in use by Staging-Data)."
     )
+
+
+def deletions(target, code):
+    """Deletes a stack of which CloudFormation then tells nothing but an error."""
+    cloudformation, named = target.stub("cloudformation"), {"StackName": "Staging-Network"}
+    protection = {**named, "EnableTerminationProtection": False}
+    cloudformation.add_response("update_termination_protection", {}, protection)
+    cloudformation.add_response("delete_stack", {}, named)
+    cloudformation.add_client_error("describe_stacks", code, expected_params=named)
+    return delete_stacks(target, ["Staging-Network"], "do it again")
+
+
+def test_a_stack_that_does_not_exist_any_more_is_gone(target):
+    assert list(deletions(target, "ValidationError")) == ["Staging-Network"]
+
+
+@pytest.mark.parametrize("code", ["Throttling", "AccessDenied", "ExpiredToken"])
+def test_a_stack_of_which_nothing_is_told_is_not_called_gone(target, code):
+    with pytest.raises(EnvironmentFault, match=rf"does not delete Staging-Network \({code}\)"):
+        list(deletions(target, code))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stacks.custom_resources.canary_records import WENT_BACK
 from tests.stacks.conftest import ENVIRONMENTS
 from tests.stacks.projects import blueprint, synthesise, text_of, write_project
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tests.stacks.projects import Assembly
 
 FUNCTION, ROLE, GATE = "AWS::Lambda::Function", "AWS::IAM::Role", "Custom::StrandlineChecks"
+TOPIC = "arn:aws:sns:us-east-1:111111111111:alarms"
 JUDGED = {
     "checks": [{"name": "polite", "prompt": "Hello", "contains": ["hello"], "judge": "It is polite."}],
     "gate": {"judge_model": "demo", "repetitions": 3},
@@ -24,7 +26,8 @@ JUDGED = {
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """An agent whose answers are judged, where models are simulated and where they are not."""
     environments = {name: ENVIRONMENTS[name] for name in ("simulation", "staging")}
-    environments["staging"] = {**environments["staging"], "canary": {"share": "5%"}}
+    canary = {"canary": {"share": "5%"}, "gateway": {"alarm_topic_arn": TOPIC}}
+    environments["staging"] = {**environments["staging"], **canary}
     modes = {"execution_modes": {"simulation": True, "staging": True}}
     root = write_project(
         tmp_path_factory.mktemp("project"),
@@ -104,11 +107,19 @@ def test_a_canary_watcher_moves_endpoints_of_its_environment_and_reads_what_they
 
 def test_it_is_woken_each_minute_and_tells_only_where_canaries_are_wanted(judged: Assembly) -> None:
     rules = [rule["Properties"] for stack, _, rule in judged.resources("AWS::Events::Rule") if stack.endswith("Checks")]
-    alarms = [stack for stack, _, _ in judged.resources("AWS::CloudWatch::Alarm") if stack.endswith("Checks")]
+    alarms = {
+        one["Properties"]["MetricName"]: (stack, one["Properties"])
+        for stack, _, one in judged.resources("AWS::CloudWatch::Alarm")
+        if stack.endswith("Checks")
+    }
 
     assert [rule["ScheduleExpression"] for rule in rules] == ["rate(1 minute)"]
     assert json.loads(rules[0]["Targets"][0]["Input"]) == {"Watch": "canaries"}
-    assert alarms == ["Staging/Checks"] * 2
+    assert alarms.keys() == {WENT_BACK, "Errors"}
+    for stack, alarm in alarms.values():
+        assert stack == "Staging/Checks"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC]
+        assert alarm["AlarmDescription"].endswith("(canaries, staging)")
 
 
 def test_where_a_canary_is_wanted_it_says_what_live_and_previous_hold(judged: Assembly) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,11 +37,10 @@ def open_rotations(target: Target, project: Project, groups: list[list[str]]) ->
     Returns:
         A rotation for each group.
     """
-    from strandline.callers import caller
-    from strandline.rotation import audit
+    from strandline.rotation.audit import open_record
     from strandline.rotation.kinds import open_rotation
 
-    record = partial(audit.record, default_home() / "audit", target.environment.name, caller(target))
+    record = open_record(default_home() / "audit", target)
     return [open_rotation(target, project, group, record) for group in groups]
 
 
