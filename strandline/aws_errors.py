@@ -43,8 +43,9 @@ def told(
         code = code_of(error)
         if absent is not None and code == _NOT_FOUND:
             raise InputError(absent) from None
-        words = f": {error.response['Error'].get('Message', '').rstrip('.')}" if in_full else ""
-        raise EnvironmentFault(f"{refusal} ({code}{words}){hint}.") from None
+        words = str(error.response["Error"].get("Message", "")).rstrip(".") if in_full else ""
+        reason = f"{code}: {words}" if words else code
+        raise EnvironmentFault(f"{refusal} ({reason}){hint}.") from None
     except (ConnectionError, HTTPClientError) as error:
         raise EnvironmentFault(f"{service} cannot be reached ({type(error).__name__}).") from None
     except BotoCoreError as error:  # no credentials, no such profile: nothing was sent
