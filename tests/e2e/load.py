@@ -56,14 +56,16 @@ class Load:
 
     Attributes:
         caller: Who asks.
+        per_second: How many requests the schedule has.
         sent: Requests that were sent.
         due: Requests that the schedule had for the time that the load was on.
         answered: Answers that came whole.
         failed: What came instead.
     """
 
-    def __init__(self, caller, agents):
+    def __init__(self, caller, agents, per_second):
         self.caller = caller
+        self.per_second = per_second
         self.sent = self.due = self.answered = 0
         self.failed = []
         self._agents = agents
@@ -84,23 +86,23 @@ class Load:
         """Sends what is due, until it is stopped; then waits for what is on its way."""
         begun = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while not self._stopping.wait(max(0.0, begun + self.sent / PER_SECOND - time.monotonic())):
+            while not self._stopping.wait(max(0.0, begun + self.sent / self.per_second - time.monotonic())):
                 agent, number = self._agents[self.sent % len(self._agents)], self.sent
                 is_new = number % NEW_SESSION_EVERY == NEW_SESSION_EVERY - 1
                 steady = f"steady-{agent}-{number // len(self._agents) % SESSIONS}"
                 session = (f"fresh-{number}" if is_new else steady).ljust(40, "x")
                 pool.submit(self.ask, agent, session, is_last=is_new)
                 self.sent += 1
-            self.due = int((time.monotonic() - begun) * PER_SECOND)
+            self.due = int((time.monotonic() - begun) * self.per_second)
 
     def stop(self):
         self._stopping.set()
 
 
 @contextmanager
-def load_on(project, agents):
+def load_on(project, agents, per_second=PER_SECOND):
     """Callers for as long as the context is open; each agent has answered before they begin."""
-    load = Load(Caller(project, agents), agents)
+    load = Load(Caller(project, agents), agents, per_second)
     for agent in agents:
         load.ask(agent, f"steady-{agent}-0".ljust(40, "x"))
     assert load.failed == []

@@ -103,7 +103,7 @@ def trial(project):
     done = project.deploy()
     assert done.returncode == 0, done.stderr
     made = Trial(project)
-    with load_on(project, ("routed", "direct")) as made.load:
+    with load_on(project, ("routed", "direct"), per_second=5) as made.load:
         yield made
     assert made.load.failed == []
     assert made.load.answered > 40
