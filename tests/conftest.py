@@ -6,6 +6,7 @@ import functools
 import ssl
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 # These share a cloud or a deployment; every other module is a group of its own.
@@ -30,6 +31,10 @@ LONGEST = (
     "tests/providers/test_parity.py",
     "tests/providers/test_sources.py",
 )
+
+# The same examples each time, and none that a slow machine makes fail; `make fuzz` looks for others.
+settings.register_profile("strandline", deadline=None, derandomize=True)
+settings.load_profile("strandline")
 
 
 @pytest.fixture(autouse=True, scope="session")

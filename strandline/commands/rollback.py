@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_runtime.errors import InputError
+from agent_runtime.errors import EnvironmentFault, InputError, StrandlineError
 from strandline.console import stderr, stdout
 from strandline.targets import (
     ENVIRONMENTS,
@@ -50,15 +50,21 @@ def rollback(
     live = behind.get(LIVE)
     # The version before a canary is the one that live never left.
     wanted = to or (canary and live) or _version_before(behind, agent, env)
-    if live == wanted and not canary:
-        raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
     version = endpoints.version(wanted)
     require_role(target, agent, version)
     if canary:
         end_canary(target, canary, BACK, "it was rolled back")
     if live != wanted:
         endpoints.move_live(wanted)
-    written = restore_entry(target, ReleaseFolder.beside(environments), agent, version)
+    try:
+        written = restore_entry(target, ReleaseFolder.beside(environments), agent, version)
+    except StrandlineError as fault:
+        raise EnvironmentFault(
+            f"live of {agent} in {env} is at version {wanted}, and the lock does not say so yet: {fault} "
+            f"Then go on with: strandline rollback {agent} --env {env} --to {wanted}"
+        ) from None
+    if live == wanted and not canary and not written:
+        raise InputError(f"live of {agent} in {env} is at version {wanted} already: see strandline history {agent}.")
     took = time.perf_counter() - started
     told = {"agent": agent, "environment": env, "from": live, "to": wanted, "bundle": version.bundle, "seconds": took}
     told["canary"] = canary.version if canary else None

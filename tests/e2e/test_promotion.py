@@ -322,32 +322,53 @@ def test_two_promote_at_once_and_the_one_that_wins_is_killed_and_carried_on(rehe
     assert rehearsal.running("production").number == "1"
 
 
-def test_a_canary_of_a_promotion_goes_back_and_the_lock_with_it(rehearsal, checkouts):
-    """In the checkout that won: its lock is the published one."""
-    folders = [ReleaseFolder.beside(one.environments) for one in checkouts]
+@pytest.fixture(scope="module")
+def winner(rehearsal, checkouts):
+    """The checkout whose lock of staging is the published one."""
     published = ReleaseBucket(rehearsal.targets["staging"]).published().lock
-    (mine,) = [one for one, folder in zip(checkouts, folders, strict=True) if folder.lock("staging") == published]
-    lock = ReleaseFolder.beside(mine.environments).lock_file("staging")
-    before, bundle = rehearsal.running("staging"), published.agents[AGENT].bundle
+    (found,) = [one for one in checkouts if ReleaseFolder.beside(one.environments).lock("staging") == published]
+    return found
+
+
+def test_a_canary_of_a_promotion_goes_back_and_the_lock_with_it(rehearsal, winner):
+    releases = ReleaseFolder.beside(winner.environments)
+    before, bundle = rehearsal.running("staging"), releases.lock("staging").agents[AGENT].bundle
     # Given a promotion to a staging that tries new versions
-    mine.environments.write_text(mine.environments.read_text().replace("222222222222'", "222222222222', canary: {}"))
-    mine.say("You know the tides, the moon, the wind and the rain.\n", version="1.0.1")
-    _done(mine.run("deploy", "--env", "simulation"))
-    told = _done(mine.run(*PROMOTE))
+    winner.environments.write_text(
+        winner.environments.read_text().replace("222222222222'", "222222222222', canary: {}")
+    )
+    winner.say("You know the tides, the moon, the wind and the rain.\n", version="1.0.1")
+    _done(winner.run("deploy", "--env", "simulation"))
+    told = _done(winner.run(*PROMOTE))
     # When it is read back, the canary is what was promoted, and live is what it was
-    tried = ReleaseFolder.beside(mine.environments).lock("staging").agents[AGENT].bundle
+    tried = releases.lock("staging").agents[AGENT].bundle
     assert f"{AGENT}: staging gives version 3, bundle {tried}, " in told
     assert rehearsal.running("staging").number == before.number
-    refused = mine.run("promote", AGENT, "--from", "staging", "--to", "production", "--plan")
+    refused = winner.run("promote", AGENT, "--from", "staging", "--to", "production", "--plan")
     assert refused.returncode == 1
-    assert "canary" in refused.stderr
+    assert "A canary of tide runs in staging: version 3" in refused.stderr
     # Then it goes back by hand, and the lock names what live runs again
-    done = _done(mine.run("canary", AGENT, "--env", "staging", "--back", "--reason", "it rains"))
-    assert f"{lock} names what live runs: commit it." in done.replace("\n", "")
-    restored = ReleaseFolder.beside(mine.environments).lock("staging")
-    assert restored.agents[AGENT].bundle == bundle
+    done = _done(winner.run("canary", AGENT, "--env", "staging", "--back", "--reason", "it rains"))
+    assert "names what live runs: commit it." in done
+    restored = releases.lock("staging")
+    assert restored.agents[AGENT].bundle == rehearsal.running("staging").bundle == bundle
     assert restored == ReleaseBucket(rehearsal.targets["staging"]).published().lock
-    assert rehearsal.running("staging").bundle == bundle
+
+
+def test_a_rollback_that_was_cut_off_before_the_lock_is_gone_on_with(rehearsal, winner):
+    client = rehearsal.targets["staging"].client("bedrock-agentcore-control")
+    (runtime,) = client.list_agent_runtimes()["agentRuntimes"]
+    move = {"agentRuntimeId": runtime["agentRuntimeId"], "endpointName": "live"}
+    client.update_agent_runtime_endpoint(**move, agentRuntimeVersion="1")
+    rollback = ("rollback", AGENT, "--env", "staging", "--to", "1")
+    # When
+    assert "names it again: commit it." in _done(winner.run(*rollback))
+    # Then
+    lock = ReleaseFolder.beside(winner.environments).lock("staging")
+    assert lock.agents[AGENT].bundle == rehearsal.running("staging").bundle
+    assert lock == ReleaseBucket(rehearsal.targets["staging"]).published().lock
+    again = winner.run(*rollback)
+    assert (again.returncode, "is at version 1 already" in again.stderr) == (1, True)
 
 
 def _status(client, stack):

@@ -75,6 +75,7 @@ class Trial:
         # Those of live first: the watcher, which also comes by itself, has something to compare with.
         ids = {"live": [], "canary": []}
         while any(len(ids[side]) < wanted for side, wanted in of_each.items()):
+            assert len(ids["live"]) + len(ids["canary"]) < 500
             session = self.caller.new_session()
             ids[endpoint_of(session)].append(session)
         chosen = [session for side, found in ids.items() for session in found[: of_each[side]]]
