@@ -11,12 +11,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")
-# Has a cloud of its own, so that it runs beside the others of its folder.
-APART = "tests/e2e/test_promotion.py"
+# These have a cloud of their own, so that they run beside the others of their folder.
+APART = ("tests/e2e/test_promotion.py", "tests/e2e/test_bad_releases.py")
 # What takes more than half a minute, the longest first: what comes last is short, so that all processes end together.
 LONGEST = (
-    *TOGETHER,
-    APART,
+    TOGETHER[0],
+    *APART,
+    *TOGETHER[1:],
     "tests/packaging/test_contents.py",
     "tests/stacks/test_cdk_cli.py",
     "tests/fields/test_every_field.py",
@@ -68,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(nodeid: str) -> str:
     module = nodeid.partition("::")[0]
-    if module == APART:
+    if module in APART:
         return module
     return next((folder for folder in TOGETHER if module.startswith(f"{folder}/")), module)
 

@@ -137,7 +137,7 @@ def deployed_project(folder: Path, home: Path, provider: OpenAIServer) -> Iterat
     canaries = {name: f"canary-{name.lower().replace('_', '-')}-{secrets.token_hex(12)}" for name in VARIABLES}
     with cloud_of_its_own(folder, home, provider, canaries) as made:
         _write(folder, provider)
-        _deploy_first(made)
+        deploy_first(made)
         yield made
 
 
@@ -162,15 +162,18 @@ def _share_builds(home: Path) -> None:
         (home / name).symlink_to(ROOT / ".strandline" / name)
 
 
-def _deploy_first(made: Project) -> None:
+def deploy_first(made: Project) -> None:
     """The first deployment stops at the secrets, which then are set, as a person would find out."""
     stopped = made.deploy()
     assert stopped.returncode == 1, stopped.stderr
     assert "secrets have no value yet" in stopped.stderr
-    for name, value in made.canaries.items():
+    for name in made.canaries:
         assert f"strandline secrets set {name} --env local" in stopped.stderr
-        done = made.run("secrets", "set", name, "--env", "local", stdin=f"{value}\n")
-        assert done.returncode == 0, done.stderr
+    values = made.home / "values.env"
+    values.write_text("".join(f"{name}={value}\n" for name, value in made.canaries.items()))
+    done = made.run("secrets", "import", "--from-dotenv", str(values), "--env", "local")
+    values.unlink()
+    assert done.returncode == 0, done.stderr
     deployed = made.deploy()
     assert deployed.returncode == 0, deployed.stderr
 

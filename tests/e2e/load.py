@@ -14,7 +14,7 @@ from contextlib import contextmanager
 PER_SECOND = 20
 # Each new session is a process of its own on this machine.
 NEW_SESSION_EVERY = 200
-SESSIONS = 4
+SESSIONS = 2
 """Sessions of each agent that go on; requests of one session wait for each other."""
 _AT_ONCE = 64
 

@@ -47,7 +47,7 @@ class Client(threading.Thread):
             while not self.stopping.is_set():
                 self.ask(http, f"{self.name} {self.complete} {WORDS}")
                 # Requests at all times, and time for the deployment on the same machine.
-                self.stopping.wait(0.25)
+                self.stopping.wait(0.75)
 
     def ask(self, http: httpx.Client, text: str) -> None:
         try:

@@ -1,11 +1,12 @@
 """Bad releases, each bad in its own way, deployed by the command while callers ask: `live` stays where it is, nobody
-sees a failure, and the report says why in its first line. Runs late in its folder: what is rolled back leaves versions.
+sees a failure, and the report says why in its first line. On a cloud of its own, with agents that cost little.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from contextlib import contextmanager
 
 import pytest
@@ -13,13 +14,24 @@ import pytest
 from agent_runtime.loader import load_blueprint
 from stacks.artefacts import Artefacts
 from stacks.packaging import HOST
+from tests.e2e.conftest import ACCOUNT, REGION, cloud_of_its_own, deploy_first
 from tests.e2e.load import PER_SECOND, load_on
 
 pytestmark = pytest.mark.e2e
 
-ASKED = ("direct", "routed", "company-proxy", "cloudflare")
+KEY = "SEA_API_KEY"
+BLUEPRINT = """\
+id: {id}
+name: Asked
+version: 1.0.0
+prompt_ref: plain
+model: {{provider: litellm, base_url: "{url}", model_id: good, temperature: 0.2, max_tokens: 99, api_key_env: {key}}}
+execution_modes: {{staging: true}}
+"""
+ENVIRONMENT = f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging}}}}\n'
+ASKED = ("moon", "sun", "tide")
 # Of what does not start AgentCore makes no version.
-TRIED = ("company_proxy", "direct")
+TRIED = ("sun", "tide")
 NOT_PASSED = r"version \d+ of \S+ in local did not pass, and `live` was not moved: "
 # There at synth, which imports it too, and gone where the handler starts.
 CHARTS = """\
@@ -43,6 +55,23 @@ NO_SECRETS = {
         {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"},
     ],
 }
+
+
+@pytest.fixture(scope="module")
+def project(provider, tmp_path_factory):
+    """Three agents behind a key."""
+    folder, home = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("home")
+    key = {KEY: f"canary-{secrets.token_hex(12)}"}
+    with cloud_of_its_own(folder, home, provider, key) as made:
+        for name in ("agents", "prompts"):
+            (folder / "blueprints" / name).mkdir(parents=True)
+        (folder / "environments.yaml").write_text(ENVIRONMENT)
+        (folder / "blueprints" / "prompts" / "plain.md").write_text("You answer in one sentence.\n")
+        for agent in ASKED:
+            text = BLUEPRINT.format(id=agent, url=provider.base_url, key=KEY)
+            (folder / "blueprints" / "agents" / f"{agent}.yaml").write_text(text)
+        deploy_first(made)
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +107,7 @@ def what_does_not_start(project):
     """An agent with a tool whose import fails."""
     return {
         "blueprints/tools/charts.py": CHARTS,
-        "blueprints/agents/cloudflare.yaml": blueprint(project, "cloudflare")
-        + "tools: [{python: charts:read_chart}]\n",
+        "blueprints/agents/moon.yaml": blueprint(project, "moon") + "tools: [{python: charts:read_chart}]\n",
     }
 
 
@@ -87,7 +115,7 @@ def build_what_does_not_start(project):
     """Before anybody calls: packing it takes a minute of a machine that callers keep busy."""
     folder = project.folder / "blueprints"
     with written(project, what_does_not_start(project)):
-        Artefacts(folder, HOST, project.home).of(load_blueprint(folder / "agents" / "cloudflare.yaml").blueprint)
+        Artefacts(folder, HOST, project.home).of(load_blueprint(folder / "agents" / "moon.yaml").blueprint)
 
 
 def deploy_what_does_not_start_and_fails_its_checks(project):
@@ -96,9 +124,8 @@ def deploy_what_does_not_start_and_fails_its_checks(project):
     answers = "checks: [{name: answers, prompt: Hello, regex: .}]\n"
     files = {
         **what_does_not_start(project),
-        "blueprints/agents/company-proxy.yaml": blueprint(project, "company-proxy") + check,
-        # Whatever model the tests before have left it with.
-        "blueprints/agents/direct.yaml": re.sub("model_id: .*", "model_id: fault-404", blueprint(project, "direct"))
+        "blueprints/agents/tide.yaml": blueprint(project, "tide") + check,
+        "blueprints/agents/sun.yaml": blueprint(project, "sun").replace("model_id: good", "model_id: fault-404")
         + answers,
     }
     with written(project, files):
@@ -106,8 +133,8 @@ def deploy_what_does_not_start_and_fails_its_checks(project):
 
 
 def deploy_what_names_a_secret_without_a_value(project):
-    named = blueprint(project, "direct").replace("DIRECT_API_KEY", "NO_SUCH_KEY")
-    with written(project, {"blueprints/agents/direct.yaml": named}):
+    named = blueprint(project, "sun").replace(KEY, "NO_SUCH_KEY")
+    with written(project, {"blueprints/agents/sun.yaml": named}):
         return project.deploy()
 
 
@@ -153,8 +180,8 @@ def test_nobody_saw_a_failure_of_all_that_the_schedule_asked(bad_releases):
 
 def test_live_was_not_moved(bad_releases):
     *_, before, after = bad_releases
-    for name in (f"local_{agent.replace('-', '_')}" for agent in ASKED):
-        assert after[name]["live"] == before[name]["live"]
+    for agent in ASKED:
+        assert after[f"local_{agent}"]["live"] == before[f"local_{agent}"]["live"]
     # And it was not because nothing was tried: CloudFormation made versions, and took them back.
     assert all(int(after[f"local_{name}"]["DEFAULT"]) > int(before[f"local_{name}"]["DEFAULT"]) for name in TRIED)
 
@@ -162,12 +189,12 @@ def test_live_was_not_moved(bad_releases):
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
-        ("cloudflare", r".*did not start"),
+        ("moon", r".*did not start"),
         (
-            "company-proxy",
+            "tide",
             rf"{NOT_PASSED}.*'names-the-sea' failed, 0 of 1 runs.*: the answer does not hold 'no such word'",
         ),
-        ("direct", rf"{NOT_PASSED}.*answered with HTTP status 404"),
+        ("sun", rf"{NOT_PASSED}.*answered with HTTP status 404"),
     ],
 )
 def test_the_first_lines_say_what_is_wrong_with_each_release(bad_releases, agent, told):
