@@ -44,8 +44,8 @@ test: setup test-servers ## all tests, the end-to-end ones included
 drill: setup test-servers ## every kind of secret rotated under load, on this machine (minutes); writes benchmarks/results/drill.json
 	$(BIN)/python -m benchmarks.drill
 
-test-artefacts: setup ## every module of every artefact, imported by the Python that it is for (minutes)
-	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py
+test-artefacts: setup ## every artefact: its content, its modules imported by the Python that it is for, a builtin tool (minutes)
+	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py tests/packaging/test_contents.py tests/tools/test_synth.py
 
 fuzz: setup ## the loader under 20,000 made-up and spoiled blueprints, other ones each time (minutes)
 	STRANDLINE_FUZZ_EXAMPLES=10000 $(BIN)/pytest -q -s -k "any_document or any_change" tests/blueprint/test_properties.py

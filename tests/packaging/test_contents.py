@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -27,7 +28,10 @@ def index_of(packed: bytes) -> dict[str, tuple[str, int, int]]:
     return json.loads(packed[HEADER_BYTES : HEADER_BYTES + int.from_bytes(packed[:4], "little")])
 
 
-@pytest.fixture(scope="module", params=[OF_MOST_AGENTS, ("litellm",)], ids="+".join)
+SETS = [OF_MOST_AGENTS, *([("litellm",)] if os.environ.get("STRANDLINE_EVERY_SET") else [])]
+
+
+@pytest.fixture(scope="module", params=SETS, ids="+".join)
 def artefact(request: pytest.FixtureRequest) -> CodeArtefact:
     return build_code_artefact(request.param, AGENTCORE, ROOT / ".strandline")
 
