@@ -18,7 +18,9 @@ from agent_runtime.errors import EnvironmentFault
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LEVEL = 9
+SMALL, FAST = 9, 1
+"""Levels of the compression: of what is sent to AWS, and of what stays on this machine."""
+
 _STORED, _DEFLATED = 0, 8
 _UTF8_NAMES = 0x800
 _VERSION = 20
@@ -50,28 +52,28 @@ class Entry:
     packed: bytes
 
     @classmethod
-    def of(cls, name: str, content: bytes) -> Entry:
+    def of(cls, name: str, content: bytes, level: int = SMALL) -> Entry:
         """Packs a file."""
         import deflate
 
-        packed = bytes(deflate.deflate_compress(content, _LEVEL))
+        packed = bytes(deflate.deflate_compress(content, level))
         if len(packed) >= len(content):
             return cls(name, len(content), zlib.crc32(content), _STORED, content)
         return cls(name, len(content), zlib.crc32(content), _DEFLATED, packed)
 
 
-def pack(tree: Path) -> list[Entry]:
+def pack(tree: Path, level: int = SMALL) -> list[Entry]:
     """Packs every file of a folder.
 
     Args:
         tree: The folder.
+        level: Level of the compression.
 
     Returns:
         The entries.
     """
-    return [
-        Entry.of(file.relative_to(tree).as_posix(), file.read_bytes()) for file in tree.rglob("*") if file.is_file()
-    ]
+    files = [file for file in tree.rglob("*") if file.is_file()]
+    return [Entry.of(file.relative_to(tree).as_posix(), file.read_bytes(), level) for file in files]
 
 
 def write(entries: Iterable[Entry], path: Path) -> None:

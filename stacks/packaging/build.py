@@ -143,7 +143,7 @@ def _build(packages: _Packages, target: Target, path: Path, user_files: _Files) 
         check_binaries(tree, target)
         compile_tree(tree, interpreter)
         pack_bytecode(tree, "sources", keep=packages.with_user_code)
-        entries = _merged(archive.read(layer), archive.pack(tree))
+        entries = _merged(archive.read(layer), archive.pack(tree, _level(target)))
         unfinished = Path(scratch) / "artefact.zip"
         archive.write(entries, unfinished)
         check_size(entries, unfinished.stat().st_size)
@@ -168,10 +168,14 @@ def _build_layer(packages: _Packages, target: Target, interpreter: Interpreter, 
     compile_tree(tree, interpreter)
     pack_bytecode(tree, "packages", keep=packages.with_user_code)
     unfinished = tree.with_suffix(".zip")
-    archive.write(archive.pack(tree), unfinished)
+    archive.write(archive.pack(tree, _level(target)), unfinished)
     unfinished.replace(layer)
     # Last: a layer without it was cut off.
     write_components(components, layer.with_suffix(".components"))
+
+
+def _level(target: Target) -> int:
+    return archive.FAST if target.is_host else archive.SMALL
 
 
 def _remove_old(newest: Path, suffixes: Sequence[str]) -> None:
