@@ -33,13 +33,13 @@ def rules_on_valid_fields(model: type[BaseModel], data: Mapping[str, Any], wrong
     """
     if () in wrong or not wrong or not issubclass(model, StrictModel):
         return
-    partial = _partial(model, data, wrong)
+    within, others = _models_within(model, data, wrong)
+    partial = _put_together(model, data, within, others)
     for rule in model.RULES:
         try:
             yield from rule(partial)
         except AttributeError:
             continue
-    within, _ = _models_within(model, data, wrong)
     for place in sorted(within, key=lambda place: place[0]):
         inner, below = within[place]
         for fault in rules_on_valid_fields(inner, _at(data, place), below):
@@ -79,11 +79,12 @@ def _models_within(
     return within, frozenset(others)
 
 
-def _partial(model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Path]) -> BaseModel:
+def _put_together(
+    model: type[BaseModel], data: Mapping[str, Any], within: _Within, others: frozenset[str]
+) -> BaseModel:
     """Put a model together from what is valid of it."""
-    within, others = _models_within(model, data, wrong)
     parts = {place: _inner(kind, _at(data, place), below) for place, (kind, below) in within.items()}
-    names = {str(path[0]) for path in wrong}
+    names = {str(place[0]) for place in within}
     values: dict[str, Any] = {}
     for name in model.model_fields.keys() & data.keys() - others:
         value = data[name]
@@ -104,7 +105,8 @@ def _partial(model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Pa
 
 def _inner(model: type[BaseModel], data: Mapping[str, Any], wrong: Sequence[Path]) -> BaseModel:
     # Where only a rule is broken every field is valid.
-    return _partial(model, data, [path for path in wrong if path])
+    within, others = _models_within(model, data, [path for path in wrong if path])
+    return _put_together(model, data, within, others)
 
 
 def _whole(model: type[BaseModel], name: str, item: Any) -> Any:

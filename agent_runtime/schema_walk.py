@@ -45,6 +45,12 @@ def choices_at(model: type[BaseModel], path: Path) -> tuple[str, ...]:
 
 
 def _annotation_at(model: type[BaseModel], path: Path) -> Any:
+    # All items of a list are alike, and a file may have thousands in which something is wrong.
+    return _annotation_of_any(model, tuple(0 if isinstance(step, int) else step for step in path))
+
+
+@lru_cache(maxsize=1024)
+def _annotation_of_any(model: type[BaseModel], path: Path) -> Any:
     annotation: Any = model
     for step in path:
         annotation = _below(annotation, step)
