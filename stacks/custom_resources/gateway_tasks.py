@@ -1,7 +1,8 @@
 """The gateway's tasks, which read their secrets when they start: since when they run, and new ones in their place.
 
 ECS tells it by the service's deployments: no task of a deployment began before the deployment did. So one call tells,
-and nobody has to be allowed to list tasks ("Amazon ECS rolling updates").
+and nobody has to be allowed to list tasks ("Amazon ECS rolling updates"). A deployment without running tasks may still
+have some that answer the requests which they took before; they know what they began with, so it counts.
 """
 
 from __future__ import annotations
@@ -60,15 +61,16 @@ class GatewayTasks:
             if self.began_after(moment):
                 return
             newest = self._deployments()[0]
-            is_on_its_way = newest["rolloutState"] == "IN_PROGRESS" and _is_after(newest, moment)
-            if not is_on_its_way:
-                if is_started:
-                    reason = newest.get("rolloutStateReason") or newest["rolloutState"]
-                    raise NewTasksFail(f"the gateway's new tasks do not serve, and its old ones go on: {reason}")
+            state = newest["rolloutState"]
+            if state in ("IN_PROGRESS", "COMPLETED") and _is_after(newest, moment):
+                serving = f"{newest['runningCount']} of {newest['desiredCount']} new tasks"
+                progress(f"gateway: {serving if state == 'IN_PROGRESS' else 'old tasks answer their last requests'}")
+            elif is_started:
+                reason = newest.get("rolloutStateReason") or state
+                raise NewTasksFail(f"the gateway's new tasks do not serve, and its old ones go on: {reason}")
+            else:
                 self._start()
                 is_started = True
-            else:
-                progress(f"gateway: {newest['runningCount']} of {newest['desiredCount']} new tasks")
             self._sleep(_POLL_SECONDS)
         raise NewTasksFail("the gateway's new tasks do not serve yet; its old ones go on")
 
@@ -78,15 +80,19 @@ class GatewayTasks:
         self._ecs.update_service(**self._named, forceNewDeployment=True)
 
     def _deployments(self) -> list[Mapping[str, Any]]:
-        """Deployments that have tasks, the newest first."""
+        """Deployments that serve, are about to, or still answer what came before, the newest first."""
         answer = self._ecs.describe_services(cluster=self._named["cluster"], services=[self._named["service"]])
         every = answer["services"][0]["deployments"] if answer["services"] else []
         newest = [one for one in every if one["status"] == "PRIMARY"]
         if not newest:
             raise NewTasksFail(f"there is no service {self._named['service']} that serves")
-        return newest + [
-            one for one in every if one["status"] != "PRIMARY" and one["runningCount"] + one["pendingCount"]
-        ]
+        return newest + [one for one in every if one["status"] == "ACTIVE" and not _has_failed(one)]
+
+
+def _has_failed(deployment: Mapping[str, Any]) -> bool:
+    """Whether it was given up; ECS goes on telling of it when its last task has gone."""
+    is_empty = not deployment["runningCount"] + deployment["pendingCount"]
+    return is_empty and deployment["rolloutState"] == "FAILED"
 
 
 def _is_after(deployment: Mapping[str, Any], moment: dt.datetime) -> bool:

@@ -51,6 +51,16 @@ def test_one_deployment_gives_every_task_the_new_value(world):
     assert (world.values, world.service.started) == ({"new"}, 1)
 
 
+def test_old_tasks_that_still_answer_what_they_have_taken_are_waited_for(world):
+    world.rotate()
+    world.service.drains = 5
+
+    world.roll()
+
+    assert (world.values, world.service.started) == ({"new"}, 1)
+    assert not world.service.is_draining
+
+
 def test_tasks_that_have_it_already_are_left_alone_when_a_rotation_goes_on(world):
     world.rotate()
     world.roll()
@@ -93,6 +103,19 @@ def test_tasks_that_do_not_serve_are_told_with_ecs_reason_and_the_old_ones_go_on
         world.roll()
 
     assert world.values == {"old"}
+
+
+def test_a_deployment_that_was_given_up_stands_in_nobodys_way(world):
+    world.rotate()
+    world.service.fails = True
+    with pytest.raises(NewTasksFail):
+        world.roll()
+    # What else the first attempt changed was its own failed deployment, of which ECS still tells.
+    world.changed = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+    world.roll()
+
+    assert world.service.started == 1
 
 
 def test_it_does_not_wait_for_ever(world):

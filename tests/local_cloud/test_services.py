@@ -127,8 +127,17 @@ def test_a_task_that_dies_is_replaced(web):
     until(replaced)
 
 
-def test_an_update_rolls_without_a_failed_request(aws, web):
+def deployments(aws, outputs):
+    """Those that have tasks, with how many."""
+    ecs = aws.ecs
+    (name,) = ecs.list_services(cluster=outputs["Cluster"])["serviceArns"]
+    (told,) = ecs.describe_services(cluster=outputs["Cluster"], services=[name])["services"]
+    return [(one["status"], one["runningCount"]) for one in told["deployments"] if one["runningCount"]]
+
+
+def test_an_update_rolls_without_a_failed_request(aws, web, tmp_path):
     before = {fetch(url(web))["pid"] for _ in range(20)}
+    streaming = urllib.request.urlopen(url(web, f"/stream?gate={tmp_path / 'gate'}"))
     aws.cloudformation.update_stack(
         StackName="web", TemplateBody=json.dumps(service("second", count=2)), Capabilities=["CAPABILITY_NAMED_IAM"]
     )
@@ -141,7 +150,14 @@ def test_an_update_rolls_without_a_failed_request(aws, web):
     assert until(settled)["StackStatus"] == "UPDATE_COMPLETE"
     assert modes[0] == "good"
     assert {fetch(url(web))["mode"] for _ in range(10)} == {"second"}
+    # The task that answers a request from before the update is still there, and so is its deployment.
+    until(lambda: deployments(aws, web) == [("PRIMARY", 2), ("ACTIVE", 1)])
+    for number in (1, 2):
+        (tmp_path / f"gate{number}").touch()
+    with streaming:
+        assert streaming.read() == b"012"
     until(lambda: not any(psutil.pid_exists(pid) for pid in before))
+    assert deployments(aws, web) == [("PRIMARY", 2)]
 
 
 @pytest.mark.parametrize(

@@ -141,17 +141,25 @@ class RollingService:
     Attributes:
         tasks: What each task that serves takes, with the deployment that it belongs to.
         fails: Whether the tasks of the next deployment never get healthy.
+        drains: How many moments tasks that were replaced still answer what they have taken.
     """
 
     def __init__(self, clock, take):
         self._clock = clock
         self._take = take
         self.fails = False
+        self.drains = 0
         self.started = 0
         self._deployments = [self._deployment("COMPLETED")]
         self.tasks = [(self._deployments[0], take()), (self._deployments[0], take())]
         self._starting = []
+        self._drained = 0
         clock.waits.append(self.go_on)
+
+    @property
+    def is_draining(self):
+        """Whether tasks that were replaced still answer."""
+        return self._drained >= 0 and len(self._deployments) > 1
 
     def describe_services(self, *, cluster, services):
         told = []
@@ -178,11 +186,18 @@ class RollingService:
         """A moment passes: tasks are started, or are healthy and take over."""
         newest = self._deployments[0]
         if newest["rolloutState"] != "IN_PROGRESS":
+            self._drained -= 1
+            if self._drained < 0:
+                # ECS tells of one that failed for a while.
+                self._deployments = [
+                    one for one in self._deployments if one is newest or one["rolloutState"] == "FAILED"
+                ]
             return
         if self.fails:
             self.fails = False
-            self._deployments.pop(0)
             self._starting = []
+            self._deployments = [*self._deployments[1:], newest]
+            newest |= {"status": "ACTIVE", "rolloutState": "FAILED"}
             self._deployments[0]["status"] = "PRIMARY"
             self._deployments[0]["rolloutStateReason"] = "ECS deployment circuit breaker: rolling back"
         elif not self._starting:
@@ -190,7 +205,9 @@ class RollingService:
         else:
             newest["rolloutState"] = "COMPLETED"
             self.tasks, self._starting = self._starting, []
-            self._deployments = [newest]
+            self._drained = self.drains
+            if not self.drains:
+                self._deployments = [newest]
 
     def _deployment(self, state):
         return {

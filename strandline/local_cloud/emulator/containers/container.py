@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..processes import Child
+    from .deployments import Deployment
 
 _DEFAULT_STOP_SECONDS = 30.0
 
@@ -29,6 +30,7 @@ class ProcessContainer:
         self.labels: dict[str, str] = options["labels"]
         self.address = address
         self.definition = definition
+        self.deployment: Deployment | None = None
         self.child: Child | None = None
         self.environment: dict[str, str] = {}
         self.draining = threading.Event()
@@ -51,6 +53,11 @@ class ProcessContainer:
         if self.child is None:
             raise RuntimeError(f"{self.name} was not started")
         return self.child
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no new request, and what it has taken is not over."""
+        return self.draining.is_set() and self.running_child.running
 
     @property
     def status(self) -> str:

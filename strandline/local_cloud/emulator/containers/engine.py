@@ -16,7 +16,7 @@ import docker
 import docker.errors
 from ministack.services import ecs
 
-from . import task_start
+from . import deployments, task_start
 from .container import ProcessContainer
 from .images import Images
 
@@ -40,8 +40,9 @@ def install(context: Context) -> None:
     if docker_answers():
         logger.info("engine=<docker> | tasks run as containers")
         return
-    ecs._docker = Engine(context)
+    ecs._docker = engine = Engine(context)
     task_start.install(context)
+    deployments.install(engine.containers)
     logger.info("engine=<process> | tasks run as processes")
 
 
@@ -93,6 +94,7 @@ class Containers:
         container = ProcessContainer(
             f"process{secrets.token_hex(28)}", options, definition, self._address(task_arn), self._stopped
         )
+        container.deployment = deployments.deployment_of(task_arn)
         self._throttle(options["labels"]["com.amazonaws.ecs.task-definition-family"])
         scratch = self._settings.scratch / "tasks" / options["name"]
         scratch.mkdir(parents=True, exist_ok=True)
