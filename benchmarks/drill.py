@@ -6,6 +6,8 @@ asked are handlers' processes, every other request as a stream; what answers is 
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import tempfile
 import threading
@@ -35,7 +37,7 @@ CALM_SECONDS = 12.0
 AFTER_SECONDS = 5.0
 # A model takes its time; without it the figures would be those of this machine's processor, which starts tasks besides.
 PACED = Reply(delay=0.5, pause=0.06)
-_ASIDE, _START_SECONDS, _LOOK_SECONDS = 10, 15.0, 1.0
+_LOOK_SECONDS, _BECOMES_SECONDS = 0.2, 5.0
 _COLUMNS = {
     "kind": "kind",
     "requests": "requests",
@@ -50,16 +52,19 @@ _COLUMNS = {
 
 @contextmanager
 def starting_aside(folder: str) -> Iterator[None]:
-    """Lets new tasks of the gateway start at a lower priority: on Fargate each has a processor of its own."""
+    """Lets new tasks of the gateway start in what the others leave of the processors: on Fargate each has its own."""
     ended = threading.Event()
 
     def look() -> None:
+        known: set[psutil.Process] = set()
         while not ended.wait(_LOOK_SECONDS):
             for process in psutil.process_iter():
+                # A task is another program first, which fetches its configuration and becomes the proxy.
                 with suppress(psutil.Error):
-                    is_task = "gateway.proxy.serve" in process.cmdline()
-                    if is_task and any(folder in value for value in process.environ().values()):
-                        process.nice(_ASIDE if time.time() - process.create_time() < _START_SECONDS else 0)
+                    is_new = time.time() - process.create_time() < _BECOMES_SECONDS
+                    if is_new and process not in known and (address := _address_of_task(process, folder)):
+                        known.add(process)
+                        threading.Thread(target=_start_aside, args=(process, address)).start()
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -68,6 +73,31 @@ def starting_aside(folder: str) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _start_aside(process: psutil.Process, address: tuple[str, int]) -> None:
+    with suppress(psutil.Error):
+        _schedule(process, os.SCHED_IDLE)
+        # The proxy listens once it is loaded.
+        while process.is_running():
+            with suppress(OSError), socket.create_connection(address, timeout=_LOOK_SECONDS):
+                break
+            time.sleep(_LOOK_SECONDS)
+        _schedule(process, os.SCHED_OTHER)
+
+
+def _address_of_task(process: psutil.Process, folder: str) -> tuple[str, int] | None:
+    """Where a process is going to listen, if it is a task of a gateway of the drill."""
+    command, variables = process.cmdline(), process.environ()
+    is_task = "gateway.proxy.serve" in command and any(folder in value for value in variables.values())
+    return (variables["HOST"], int(command[command.index("--port") + 1])) if is_task else None
+
+
+def _schedule(process: psutil.Process, policy: int) -> None:
+    for one in (process, *process.children(recursive=True)):
+        # Linux schedules each thread by a policy of its own.
+        for thread in one.threads():
+            os.sched_setscheduler(thread.id, policy, os.sched_param(0))
 
 
 def drill(kind: str, url: str, rotate: Callable[[], float], count_uses_after: Callable[[float], int]) -> dict[str, Any]:
@@ -228,7 +258,7 @@ def main() -> int:
         f"{requests:,} requests; handlers keep a secret for {CACHE_SECONDS} s here, for 300 s in production.",
         "database: RDS rotates the administrator's password, and a gateway on AWS has IAM tokens and no password; "
         "here the password is altered in PostgreSQL while the gateway works on with a role of its own.",
-        "On Fargate each task has a processor of its own; here a new one starts beside all else, at a lower priority.",
+        "On Fargate each task has a processor of its own; here a new one starts in what all else leaves of two.",
         "provider, master and inference take as long as ECS takes to replace the gateway's tasks.",
         f"Values found in logs, files and output: {', '.join(leaks) or 'none'}.",
         f"0 failed and no use of an old value after its rotation: {'no: ' + ', '.join(bad) if bad else 'yes'}; "

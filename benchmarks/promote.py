@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 AGENTS = 50
 PLANS, ROLLBACKS = 5, 5
-_PROBES_A_SECOND = 2
+_PROBE_PAUSE_SECONDS = 1.0
 _COLUMNS = {"what": "what", "agents": "agents", "seconds": "median, s", "slowest": "slowest, s", "failed": "failed"}
 
 
@@ -58,44 +58,45 @@ def row(what: str, agents: int, seconds: list[float], failed: int | None = None)
 
 
 class Probe:
-    """Starts a new session again and again, and notes when which version of the blueprint answered."""
+    """Starts a new session again and again, one after another, and notes when which version of the blueprint answered.
+
+    Attributes:
+        failed: What came instead of an answer.
+    """
 
     def __init__(self, caller: Caller) -> None:
-        self.answers: list[tuple[float, str]] = []
+        self.failed: list[str] = []
+        self._answers: list[tuple[float, str]] = []
         self._caller = caller
         self._ended = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Probe:
-        self._clock = threading.Thread(target=self._start)
-        self._clock.start()
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        for thread in (self._clock, *self._threads):
-            thread.join()
+        self._thread.join()
 
     def first(self, version: str, since: float) -> float:
         """When a version answered a new session for the first time, in seconds since a moment."""
-        return min(at for at, told in self.answers if told == version and at >= since) - since
-
-    def _start(self) -> None:
-        while not self._ended.wait(1 / _PROBES_A_SECOND):
-            thread = threading.Thread(target=self._ask)
-            thread.start()
-            self._threads.append(thread)
+        return min(at for at, told in self._answers if told == version and at >= since) - since
 
     def _ask(self) -> None:
-        session = f"probe-{time.monotonic_ns()}".ljust(40, "x")
-        told = self._caller.ask(AGENT, session)
-        self.answers.append((time.monotonic(), str(told.get("version"))))
-        self._caller.end(AGENT, session)
+        while not self._ended.wait(_PROBE_PAUSE_SECONDS):
+            session = f"probe-{time.monotonic_ns()}".ljust(40, "x")
+            told = self._caller.ask(AGENT, session)
+            if told.get("type") == "done":
+                self._answers.append((time.monotonic(), str(told.get("version"))))
+                self._caller.end(AGENT, session)
+            else:
+                self.failed.append(f"{AGENT}: {told}")
 
 
 def roll_back(made: Rehearsal) -> tuple[list[float], list[float], int, int]:
     """Rolls back and forth under load: seconds of the command, seconds to the first old answer, requests, failures."""
-    commands, first = [], []
+    commands, first, failed = [], [], []
     staging = made.at("staging")
     with load_on(staging, [AGENT]) as load:
         for number in range(ROLLBACKS):
@@ -104,11 +105,15 @@ def roll_back(made: Rehearsal) -> tuple[list[float], list[float], int, int]:
                 commands.append(run(made, "rollback", AGENT, "--env", "staging", "--json")[0])
                 time.sleep(3)
             first.append(probe.first("1.0.0", begun))
+            failed += probe.failed
             print(f"rollback {number}: {commands[-1]:.1f} s, first old answer after {first[-1]:.1f} s", file=sys.stderr)
             told = json.loads(run(made, "history", AGENT, "--env", "staging", "--json")[1])
             newest = max(int(one["version"]) for one in told["versions"])
             run(made, "rollback", AGENT, "--env", "staging", "--to", str(newest))
-    return commands, first, load.answered, len(load.failed)
+    failed += load.failed
+    for fault in failed:
+        print(fault, file=sys.stderr)
+    return commands, first, load.answered, len(failed)
 
 
 def main() -> int:
@@ -133,8 +138,8 @@ def main() -> int:
         row("rollback under load: first answer of the old version", 1, old, failed),
     ]
     report.notes += [
-        f"The load: {PER_SECOND} requests a second, {answered:,} answered; beside it {_PROBES_A_SECOND} new sessions a "
-        "second, each a process of its own here.",
+        f"The load: {PER_SECOND} requests a second, {answered:,} answered; beside it one new session after "
+        f"another, each a process of its own here, {_PROBE_PAUSE_SECONDS:g} s apart.",
         "Handlers, checks and what answers as AWS share this machine's processors with the CLI.",
         f"A plan of an unchanged tree in under 15 s: {'yes' if max(unchanged) < 15 else 'no'}; the old version answers "
         f"in under 10 s: {'yes' if max(old) < 10 else 'no'}.",
