@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import json
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -140,3 +143,32 @@ def test_cdk_json_runs_the_app_of_this_project_and_asks_before_it_broadens_right
     assert settings["versionReporting"] is False
     # A key of this kind is CDK's own: the CLI warns, and --strict would be noisy.
     assert not [key for key in settings["context"] if key.startswith("aws:")]
+
+
+def cdk_modules(file: Path) -> set[str]:
+    """Modules of aws_cdk that a file names, `from aws_cdk import Stack` as `aws_cdk` itself."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(), file.name)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found |= {name for name in names if name.partition(".")[0] == "aws_cdk"}
+    installed = Path(find_spec("aws_cdk").origin).parents[1]
+    return {name for name in found if installed.joinpath(*name.split(".")).is_dir()}
+
+
+def test_mypy_reads_every_module_of_the_cdk_that_we_name() -> None:
+    """One that it skips has no types, and nothing would say so."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    read = [module for one in overrides if one.get("follow_imports") == "normal" for module in one["module"]]
+    named = set().union(*(cdk_modules(file) for name in ("app.py", "stacks") for file in _python_files(ROOT / name)))
+
+    assert len(named) > 10
+    assert {name for name in named if not any(fnmatch.fnmatch(name, pattern) for pattern in read)} == set()
+
+
+def _python_files(place: Path) -> list[Path]:
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))

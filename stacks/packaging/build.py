@@ -146,7 +146,8 @@ def _build(packages: _Packages, target: Target, path: Path, user_files: _Files) 
         entries = _merged(archive.read(layer), archive.pack(tree, _level(target)))
         unfinished = Path(scratch) / "artefact.zip"
         archive.write(entries, unfinished)
-        check_size(entries, unfinished.stat().st_size)
+        # What stays on this machine is packed fast: larger than what AWS would get.
+        check_size(entries, None if target.is_host else unfinished.stat().st_size)
         bill = bill_of_materials(
             packages.name,
             _sha256(unfinished),

@@ -184,8 +184,7 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
     write = {
         # In simulation no provider would be called.
         "environments.yaml": (
-            f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging, '
-            "variables: {CLOUDFLARE_MODEL: my-org/other}}}\n"
+            f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging}}}}\n'
         ),
         "blueprints/prompts/plain.md": "You answer in one sentence.\n",
         "blueprints/gateway.yaml": _GATEWAY.format(url=provider.base_url),
@@ -197,7 +196,7 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
         "blueprints/prompts/published-v1.md": "---\nstatus: stable\n---\nYou analyse.\n",
         "blueprints/agents/company-proxy.yaml": _published("company-proxy", PROXY, provider),
         "blueprints/agents/cloudflare.yaml": _published("cloudflare", CLOUDFLARE, provider).replace(
-            "model_id: claude-sonnet-4-6", "model_id: ${CLOUDFLARE_MODEL:-claude-sonnet-4-6}"
+            "model_id: claude-sonnet-4-6", "model_id: ${ACTIVE_MODEL:-claude-sonnet-4-6}"
         )
         + "environments:\n  local: {model: {temperature: 0.9}}\nexecution_modes: {staging: true}\n",
     }

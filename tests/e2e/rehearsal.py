@@ -152,6 +152,11 @@ class Rehearsal:
         return read_running(self.targets[environment], [AGENT]).get(AGENT)
 
     def stamps(self) -> dict[str, int]:
-        """When the artefact that simulation runs was built, by name of what every build writes; others build too."""
+        """When each artefact with the packages of the one that simulation runs was built, by name of its stamp.
+
+        Every build writes a stamp; what other tests build meanwhile has other packages.
+        """
         code, folder = self.running("simulation").code, self.project.home / "artefacts"
-        return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.sha256") if path.read_text() == code}
+        (running,) = [path.stem for path in folder.glob("*.sha256") if path.read_text() == code]
+        packages = running.rpartition("-")[0]
+        return {path.name: path.stat().st_mtime_ns for path in folder.glob(f"{packages}-*.sha256")}

@@ -14,6 +14,7 @@ import pytest
 from agent_runtime.loader import load_blueprint
 from stacks.artefacts import Artefacts
 from stacks.packaging import HOST
+from tests.e2e.canaries import forms_of, hits, hits_in_files
 from tests.e2e.conftest import ACCOUNT, REGION, cloud_of_its_own, deploy_first
 from tests.e2e.load import PER_SECOND, load_on
 
@@ -119,7 +120,7 @@ def build_what_does_not_start(project):
 
 
 def deploy_what_does_not_start_and_fails_its_checks(project):
-    """Two more at once: an answer that is not the expected one, and a model that is gone."""
+    """Three agents at once: one whose handler does not start, one with a wrong answer, one whose model is gone."""
     check = 'checks: [{name: names-the-sea, prompt: Hello, contains: ["no such word"]}]\n'
     answers = "checks: [{name: answers, prompt: Hello, regex: .}]\n"
     files = {
@@ -212,3 +213,11 @@ def test_a_missing_right_is_said_by_secret_and_role(bad_releases):
     first = reasons(bad_releases[1]["right"])[0]
     assert re.match(rf"Local-Agent-\S+: {NOT_PASSED}", first)
     assert re.search(r"strandline/local/\w+ cannot be read by role", first)
+
+
+def test_no_value_of_the_key_in_the_reports_and_in_files(bad_releases, project):
+    """The search over all that the folder's other tests did is one over another cloud."""
+    forms = forms_of(project.canaries)
+    printed = "\n".join(project.printed)
+    assert bad_releases[1]["three"].stderr in printed
+    assert hits(forms, printed.encode(), "the output") + hits_in_files(forms, project) == []

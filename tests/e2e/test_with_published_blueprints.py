@@ -35,9 +35,9 @@ def test_cloudflare_gets_its_two_headers_and_the_environments_overlay(project):
     assert "status" not in json.dumps(system)
 
 
-def test_model_is_chosen_by_a_variable_of_the_environment(project):
-    assert (
-        "${CLOUDFLARE_MODEL:-claude-sonnet-4-6}" in (project.folder / "blueprints/agents/cloudflare.yaml").read_text()
-    )
+def test_model_is_switched_by_a_variable_of_the_environment(project):
+    project.change_environment(variables={"ACTIVE_MODEL": "my-org/other"})
+    done = project.deploy()
+    assert done.returncode == 0, done.stderr
     project.invoke("cloudflare", "Say something.")
     assert _sent(project).body["model"] == "my-org/other"

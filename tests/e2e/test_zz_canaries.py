@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
-import os
-import urllib.parse
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.canaries import forms_of, hits, hits_in_files
 from tests.e2e.conftest import GENERATED
 
 pytestmark = pytest.mark.e2e
@@ -18,42 +16,22 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def values(project):
-    """Every secret's value, the generated keys among them, in the forms in which a leak would show."""
+    """Every secret's value, the generated keys among them."""
     manager = project.client("secretsmanager")
     generated = {
         name: manager.get_secret_value(SecretId=f"strandline/local/{name}")["SecretString"] for name in GENERATED
     }
-    plain = {**project.canaries, **generated}
-    forms = {}
-    for name, value in plain.items():
-        raw = value.encode()
-        forms[name] = {raw, base64.b64encode(raw).rstrip(b"="), raw.hex().encode(), urllib.parse.quote(value).encode()}
-    return forms
-
-
-def _hits(values, content: bytes, where: str) -> list[str]:
-    return [f"{name} in {where}" for name, forms in values.items() if any(form in content for form in forms)]
+    return forms_of({**project.canaries, **generated})
 
 
 def test_search_finds_what_is_there(values, project):
     """The search itself can fail: it sees a value where one is."""
     value = project.canaries["DIRECT_API_KEY"]
-    assert _hits(values, f"key={value}".encode(), "a line") == ["DIRECT_API_KEY in a line"]
+    assert hits(values, f"key={value}".encode(), "a line") == ["DIRECT_API_KEY in a line"]
 
 
 def test_no_value_in_files(values, project):
-    """Cloud assembly, templates, logs of the CDK CLI, the emulator, tasks and sessions, and the user's own folder."""
-    shared = {(project.home / name).resolve() for name in ("venvs", "artefacts")}
-    found, read = [], 0
-    for top in (project.home, project.folder):
-        for folder, names, files in os.walk(top):
-            names[:] = [name for name in names if (Path(folder) / name).resolve() not in shared]
-            for path in (Path(folder) / name for name in files):
-                if path.is_file():
-                    found += _hits(values, path.read_bytes(), str(path))
-                    read += 1
-    assert read > 20
-    assert found == []
+    assert hits_in_files(values, project) == []
 
 
 def test_no_value_in_cloudformation(values, project):
@@ -67,7 +45,7 @@ def test_no_value_in_cloudformation(values, project):
             client.describe_stack_resources(StackName=name)["StackResources"],
             client.get_template(StackName=name)["TemplateBody"],
         ]
-        found += _hits(values, json.dumps(told, default=str).encode(), name)
+        found += hits(values, json.dumps(told, default=str).encode(), name)
     assert found == []
 
 
@@ -79,13 +57,13 @@ def test_no_value_in_the_runtimes(values, project):
     found = []
     for runtime in control.list_agent_runtimes()["agentRuntimes"]:
         told = control.get_agent_runtime(agentRuntimeId=runtime["agentRuntimeId"])
-        found += _hits(values, json.dumps(told, default=str).encode(), runtime["agentRuntimeName"])
+        found += hits(values, json.dumps(told, default=str).encode(), runtime["agentRuntimeName"])
     sessions = project.cloud.status().detail["sessions"]
     assert sessions
     for session in sessions:
         process = Path(f"/proc/{session['pid']}")
-        found += _hits(values, (process / "environ").read_bytes(), "a session's environment")
-        found += _hits(values, (process / "cmdline").read_bytes(), "a session's command line")
+        found += hits(values, (process / "environ").read_bytes(), "a session's environment")
+        found += hits(values, (process / "cmdline").read_bytes(), "a session's command line")
     assert found == []
 
 
@@ -94,7 +72,7 @@ def test_no_value_in_task_definitions(values, project):
     arns = ecs.list_task_definitions()["taskDefinitionArns"]
     assert arns
     told = [ecs.describe_task_definition(taskDefinition=arn) for arn in arns]
-    assert _hits(values, json.dumps(told, default=str).encode(), "task definitions") == []
+    assert hits(values, json.dumps(told, default=str).encode(), "task definitions") == []
 
 
 def test_no_value_in_cloudwatch_logs(values, project):
@@ -105,7 +83,7 @@ def test_no_value_in_cloudwatch_logs(values, project):
         for stream in logs.describe_log_streams(logGroupName=name)["logStreams"]:
             told = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"])["events"]
             events += len(told)
-            found += _hits(values, json.dumps(told).encode(), name)
+            found += hits(values, json.dumps(told).encode(), name)
     assert events > 10
     assert found == []
 
@@ -117,7 +95,7 @@ def test_no_value_in_the_buckets(values, project):
         for entry in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
             content = s3.get_object(Bucket=bucket["Name"], Key=entry["Key"])["Body"].read()
             unpacked = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            found += _hits(values, unpacked, entry["Key"])
+            found += hits(values, unpacked, entry["Key"])
     assert found == []
 
 
@@ -126,4 +104,4 @@ def test_no_value_in_what_the_commands_printed(values, project):
     project.run("local", "logs")
     project.run("status", "--env", "local")
     assert any(project.printed)
-    assert _hits(values, "\n".join(project.printed).encode(), "the output") == []
+    assert hits(values, "\n".join(project.printed).encode(), "the output") == []

@@ -49,24 +49,36 @@ def test_what_is_retained_and_what_leaves_a_snapshot_is_named(target):
     )
 
 
-def test_what_is_in_the_way_of_a_stack_is_told_with_the_command(target):
-    cloudformation, named = target.stub("cloudformation"), {"StackName": "Staging-Network"}
-    protection = {**named, "EnableTerminationProtection": False}
+NAMED = {"StackName": "Staging-Network"}
+
+
+def unprotected(target):
+    """CloudFormation, once it is asked to let the stack go that is deleted."""
+    cloudformation = target.stub("cloudformation")
+    protection = {**NAMED, "EnableTerminationProtection": False}
     cloudformation.add_response("update_termination_protection", {}, protection)
-    cloudformation.add_response("delete_stack", {}, named)
+    return cloudformation
+
+
+def deleted(target):
+    """CloudFormation, once it has been told to delete the stack."""
+    cloudformation = unprotected(target)
+    cloudformation.add_response("delete_stack", {}, NAMED)
+    return cloudformation
+
+
+def test_what_is_in_the_way_of_a_stack_is_told_with_the_command(target):
     reason = "The following resource(s) failed to delete: [Subnet]."
     failed = stack("Staging-Network", StackStatusReason=reason) | {"StackStatus": "DELETE_FAILED"}
-    cloudformation.add_response("describe_stacks", {"Stacks": [failed]}, named)
+    deleted(target).add_response("describe_stacks", {"Stacks": [failed]}, NAMED)
 
     with pytest.raises(EnvironmentFault, match=r"Staging-Network cannot be deleted: .*\[Subnet\].*and do it again"):
         list(delete_stacks(target, ["Staging-Network"], "do it again"))
 
 
 def test_why_cloudformation_refuses_is_told_in_its_own_words(target):
-    cloudformation = target.stub("cloudformation")
-    cloudformation.add_response("update_termination_protection", {})
     refusal = "Export Staging-Network:Vpc cannot be deleted as it is in use by Staging-Data."
-    cloudformation.add_client_error("delete_stack", "ValidationError", refusal)
+    unprotected(target).add_client_error("delete_stack", "ValidationError", refusal)
 
     with pytest.raises(EnvironmentFault) as told:
         list(delete_stacks(target, ["Staging-Network"], "do it again"))
@@ -79,11 +91,7 @@ def test_why_cloudformation_refuses_is_told_in_its_own_words(target):
 
 def deletions(target, code):
     """Deletes a stack of which CloudFormation then tells nothing but an error."""
-    cloudformation, named = target.stub("cloudformation"), {"StackName": "Staging-Network"}
-    protection = {**named, "EnableTerminationProtection": False}
-    cloudformation.add_response("update_termination_protection", {}, protection)
-    cloudformation.add_response("delete_stack", {}, named)
-    cloudformation.add_client_error("describe_stacks", code, expected_params=named)
+    deleted(target).add_client_error("describe_stacks", code, expected_params=NAMED)
     return delete_stacks(target, ["Staging-Network"], "do it again")
 
 

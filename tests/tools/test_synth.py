@@ -299,38 +299,33 @@ def test_packages_that_contradict_ours_are_refused_in_the_resolvers_words(bluepr
         read_user_code(blueprints, [packaging.lock_of("light")])
 
 
-FORECAST = ("{python: 'weather:forecast'}", "", ToolCall("forecast", {"place": "Cork"}), "Cork")
-# Its package brings seventy others.
-CALCULATOR = (
-    "{builtin: calculator}",
-    "strands-agents-tools\n",
-    ToolCall("calculator", {"expression": "6 * 7 * 1000"}),
-    "42000",
-)
+FORECAST = ("{python: 'weather:forecast'}", ToolCall("forecast", {"place": "Cork"}), "Cork")
+CALCULATOR = ("{builtin: calculator}", ToolCall("calculator", {"expression": "6 * 7 * 1000"}, id="call_2"), "42000")
+TOOLS = [[FORECAST]]
+if os.environ.get("STRANDLINE_EVERY_SET"):
+    # The package of the builtin ones brings seventy others.
+    TOOLS.append([FORECAST, CALCULATOR])
 
 
-@pytest.mark.parametrize(
-    ("tool", "requirements", "call", "told"),
-    [FORECAST, *([CALCULATOR] if os.environ.get("STRANDLINE_EVERY_SET") else [])],
-    ids=lambda value: value.name if isinstance(value, ToolCall) else "",
-)
-def test_model_calls_a_users_tool_or_a_builtin_in_the_real_artefact(
-    write, blueprints, tmp_path, tool, requirements, call, told
-):
-    (blueprints / "requirements.txt").write_text(requirements)
-    agent = load_blueprint(write(f"tools: [{tool}]")).blueprint
+@pytest.mark.parametrize("tools", TOOLS, ids=len)
+def test_model_calls_a_users_tool_and_a_builtin_in_the_real_artefact(write, blueprints, tmp_path, tools):
+    named, calls, answers = zip(*tools, strict=True)
+    (blueprints / "requirements.txt").write_text("strands-agents-tools\n" if CALCULATOR in tools else "")
+    agent = load_blueprint(write(f"tools: [{', '.join(named)}]")).blueprint
     artefact = Artefacts(blueprints, HOST, ROOT / ".strandline").of(agent)
     tree = tmp_path / "tree"
     zipfile.ZipFile(artefact.path).extractall(tree)
+    replies = [Reply(text="", tool_calls=(call,)) for call in calls]
+
     with OpenAIServer() as server:
-        server.script("m", Reply(text="", tool_calls=(call,)), Reply(text="It is so."))
+        server.script("m", *replies, Reply(text="42,000 in Cork."))
         plan = agent.model_copy(update={"model": agent.model.model_copy(update={"base_url": server.base_url})})
         # Isolated: nothing but the artefact's own packages.
         command = [sys._base_executable, "-I", "-S", str(AGENT), plan.model_dump_json(), "How much?"]
         done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
 
-    assert done.stdout.strip().splitlines()[-1:] == ['[{"text": "It is so."}]'], done.stderr
-    first, last = [request.body for request in server.requests]
-    assert [one["function"]["name"] for one in first["tools"]] == [call.name]
-    (answer,) = [str(message["content"]) for message in last["messages"] if message["role"] == "tool"]
-    assert told in answer
+    assert done.stdout.strip().splitlines()[-1:] == ['[{"text": "42,000 in Cork."}]'], done.stderr
+    first, *_, last = [request.body for request in server.requests]
+    assert {tool["function"]["name"] for tool in first["tools"]} == {call.name for call in calls}
+    told = [str(message["content"]) for message in last["messages"] if message["role"] == "tool"]
+    assert all(answer in one for answer, one in zip(answers, told, strict=True))
