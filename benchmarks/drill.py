@@ -166,6 +166,7 @@ def drill_deployed(folder: Path, provider: OpenAIServer) -> tuple[list[dict[str,
         ]
         values = [new, old_provider, *before.values(), *(world.value(name) for name in before)]
         leaks = _leaks(values, world.console.file.getvalue(), folder)
+        print(world.console.file.getvalue())
     return rows, leaks
 
 

@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 _BUNDLE = re.compile(r"s3://([a-z0-9.-]+)/((?:[^/\s]+/)*([0-9a-f]{64})\.zip)")
 
 
-def compiled_config(environment: Environment, blueprints: Path) -> str:
-    """Compiles the user's files for an environment, as synth does.
+def compiled_config(environment: Environment, blueprints: Path, environments: Path) -> str:
+    """Compiles what an environment deploys, as synth does: its release lock's gateway, or the user's files.
 
     Args:
         environment: The environment.
         blueprints: The blueprints folder.
+        environments: `environments.yaml`, beside which the releases are.
 
     Returns:
         The text of LiteLLM's `config.yaml`; it holds names of variables, and no secret.
 
     Raises:
-        InputError: Something in the files is wrong, or they name no gateway.
+        InputError: Something in the files or of the release is wrong, or there is no gateway.
     """
     from gateway.compile import compile_config
     from stacks.gateway_target import gateway_target
-    from stacks.project import load_project
+    from stacks.releases.project import project_in
 
-    project = load_project(blueprints)
+    project = project_in(environment, blueprints, environments)
     if project.gateway is None:
-        raise InputError(f"There is no gateway: {blueprints} has no gateway.yaml.")
+        raise InputError(f"{environment.name} has no gateway: {blueprints} has no gateway.yaml, or its release none.")
     return compile_config(project.gateway, gateway_target(environment, project.agents_of(environment)))
 
 

@@ -155,7 +155,7 @@ def config(
 
     if diff:
         running = deployed_config(open_target(env, environments))
-        lines = _difference(running, compiled_config(find_environment(env, environments), blueprints))
+        lines = _difference(running, compiled_config(find_environment(env, environments), blueprints, environments))
         if as_json:
             _print_json({"differs": bool(lines), "diff": lines})
         for line in () if as_json else lines:
@@ -166,7 +166,7 @@ def config(
     text = (
         deployed_config(open_target(env, environments))
         if deployed
-        else compiled_config(find_environment(env, environments), blueprints)
+        else compiled_config(find_environment(env, environments), blueprints, environments)
     )
     if as_json:
         _print_json({"deployed": deployed, "config": yaml.safe_load(text)})

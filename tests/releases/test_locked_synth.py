@@ -14,6 +14,7 @@ from stacks.environments import load_environments
 from stacks.project import load_project
 from stacks.releases.project import gateway_facts, released_project
 from stacks.releases.store import ReleaseFolder
+from strandline.gateway_config import compiled_config
 from strandline.releases.candidates import origin_in_tree, require_order
 from strandline.releases.lock import save_bundle, save_lock
 from tests.releases.releases import entry, lock
@@ -187,6 +188,20 @@ def test_a_gateway_that_would_become_another_is_refused(root, tmp_path):
     said = refused(root)
     assert "staging.yaml: gateway.configuration is " in said
     assert "`strandline promote --all --from simulation --to staging`" in said
+
+
+def test_the_gateways_configuration_is_told_as_it_was_promoted(root, tmp_path):
+    """`strandline gateway config`, whatever gateway.yaml has become."""
+    moved_on, known = copied(root, tmp_path), load_environments(root / "environments.yaml")
+    gateway = moved_on / "blueprints" / "gateway.yaml"
+    gateway.write_text(gateway.read_text().replace("gpt-4.1-mini", "gpt-5-mini"))
+
+    def config(environment, folder):
+        return compiled_config(known[environment], folder / "blueprints", folder / "environments.yaml")
+
+    assert config("staging", moved_on) == config("staging", root)
+    assert "gpt-5-mini" not in config("staging", moved_on)
+    assert "gpt-5-mini" in config("simulation", moved_on)
 
 
 def test_a_bundle_of_another_agent_is_refused(root, tmp_path):
