@@ -87,10 +87,12 @@ def _start_aside(process: psutil.Process, address: tuple[str, int]) -> None:
 
 
 def _address_of_task(process: psutil.Process, folder: str) -> tuple[str, int] | None:
-    """Where a process is going to listen, if it is a task of a gateway of the drill."""
+    """Where a process is going to listen, if it is a task that the drill's cloud starts."""
     command, variables = process.cmdline(), process.environ()
-    is_task = "gateway.proxy.serve" in command and any(folder in value for value in variables.values())
-    return (variables["HOST"], int(command[command.index("--port") + 1])) if is_task else None
+    is_task = "gateway.proxy.serve" in command and "HOST" in variables
+    if not is_task or not any(folder in value for value in variables.values()):
+        return None
+    return variables["HOST"], int(command[command.index("--port") + 1])
 
 
 def _schedule(process: psutil.Process, policy: int) -> None:

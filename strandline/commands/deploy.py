@@ -11,6 +11,7 @@ from agent_runtime.errors import InputError
 from strandline.asking import ask
 from strandline.cdk_cli import run_cdk
 from strandline.console import stderr
+from strandline.deployed_stacks import list_stacks
 from strandline.local_cloud import LocalCloud, default_home
 from strandline.targets import (
     BLUEPRINTS,
@@ -25,6 +26,8 @@ from strandline.targets import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from strandline.secret_inventory import SecretReport
 
 
 def deploy(
@@ -130,8 +133,11 @@ class Deployment:
         from strandline.execution_roles import remove_unused_roles
 
         self._bootstrap_local()
-        first = [f"{self._stage}/Secrets", *([f"{self._stage}/Releases"] if self._target.environment.is_locked else [])]
-        self._cdk(["deploy", *first, "--exclusively", *_APPROVED], "Deploying the secrets")
+        first = ["Secrets", *(["Releases"] if self._target.environment.is_locked else [])]
+        # Where they are there, what else changes in them comes with all the rest, before any agent.
+        if not self._are_there(first) or self._without_value(users):
+            stacks = [f"{self._stage}/{name}" for name in first]
+            self._cdk(["deploy", *stacks, "--exclusively", *_APPROVED], "Deploying the secrets")
         before_agents()
         self.require_values(users)
         if self._target.environment.is_locked:
@@ -207,11 +213,7 @@ class Deployment:
         Raises:
             InputError: Some have none; says which and how to set them.
         """
-        from strandline.secret_inventory import take_secrets
-
-        reports = take_secrets(self._target, users)
-        fine = ("set",) if also_new else ("set", "missing")
-        missing = [report for report in reports if report.users and report.state not in fine]
+        missing = self._without_value(users, also_new=also_new)
         if missing:
             name = self._target.environment.name
             commands = "\n".join(f"  {report.mend(name)}" for report in missing)
@@ -219,6 +221,17 @@ class Deployment:
                 f"{len(missing)} of {name}'s secrets have no value yet, so no agent and no gateway was touched. "
                 f"Set them and run this again:\n{commands}"
             )
+
+    def _without_value(self, users: Mapping[str, Sequence[str]], *, also_new: bool = True) -> list[SecretReport]:
+        from strandline.secret_inventory import take_secrets
+
+        fine = ("set",) if also_new else ("set", "missing")
+        return [one for one in take_secrets(self._target, users) if one.users and one.state not in fine]
+
+    def _are_there(self, stacks: Sequence[str]) -> bool:
+        deployed = list_stacks(self._target)
+        found = [deployed.get(self._target.stack_name(name)) for name in stacks]
+        return all(stack is not None and stack.status in _THERE for stack in found)
 
     def _cdk(self, arguments: list[str], title: str, *, show: bool = False) -> None:
         self._run([*arguments, "--app", str(self.assembly)], title, show=show)
@@ -230,5 +243,7 @@ class Deployment:
             stderr.print(log.read_text(), markup=False, highlight=False)
 
 
+# "Stack status codes", AWS CloudFormation: of one whose resources are there, and at which nobody works.
+_THERE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 # The person was asked about the difference already, or does not want to be.
 _APPROVED = ("--require-approval", "never")

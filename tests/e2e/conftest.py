@@ -166,6 +166,7 @@ def deploy_first(made: Project) -> None:
     """The first deployment stops at the secrets, which then are set, as a person would find out."""
     stopped = made.deploy()
     assert stopped.returncode == 1, stopped.stderr
+    assert "Deploying the secrets" in stopped.stderr
     assert "secrets have no value yet" in stopped.stderr
     for name in made.canaries:
         assert f"strandline secrets set {name} --env local" in stopped.stderr
@@ -184,7 +185,8 @@ def _write(folder: Path, provider: OpenAIServer) -> None:
     write = {
         # In simulation no provider would be called.
         "environments.yaml": (
-            f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging}}}}\n'
+            f'environments: {{local: {{account: "{ACCOUNT}", region: {REGION}, execution_mode: staging, '
+            "rotation: 30d}}\n"
         ),
         "blueprints/prompts/plain.md": "You answer in one sentence.\n",
         "blueprints/gateway.yaml": _GATEWAY.format(url=provider.base_url),

@@ -9,7 +9,7 @@ import pytest
 
 from strandline.rotation.consumers import find_uses, stop_sessions
 from tests.local_cloud.cloud_clients import until
-from tests.support.deployed_world import DeployedWorld
+from tests.support.deployed_world import PREFIX, DeployedWorld
 from tests.support.drill import Load
 from tests.support.openai_server import Reply
 
@@ -65,6 +65,20 @@ def test_the_gateways_own_keys_rotate_and_the_old_ones_open_nothing(world, handl
     told = world.console.file.getvalue()
     assert "none of routed answers with the old value" in told
     assert not [key for key in old if key in told]
+
+
+def test_secrets_manager_rotates_a_key_by_the_deployed_function_with_its_own_rights(world, handler):
+    manager, named = world.target.client("secretsmanager"), {"SecretId": f"{PREFIX}LITELLM_MASTER_KEY"}
+    old = world.value("LITELLM_MASTER_KEY")
+    with Load([handler.url], RATE) as load:
+        load.calm(1)
+        token = manager.rotate_secret(**named)["VersionId"]
+        # Told when the last step has ended.
+        until(lambda: manager.describe_secret(**named).get("LastRotatedDate"))
+
+    assert load.faults == []
+    assert world.version("LITELLM_MASTER_KEY") == token
+    assert (world.opens(old), world.opens(world.value("LITELLM_MASTER_KEY"))) == (False, True)
 
 
 def test_who_used_a_version_is_found_in_the_agents_log_and_its_session_is_ended(world, project):

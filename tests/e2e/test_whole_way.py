@@ -89,6 +89,7 @@ def test_deploying_again_changes_nothing(project):
     again = project.deploy()
     # Then
     assert again.returncode == 0, again.stderr
+    assert "Deploying the secrets" not in again.stderr
     log = (project.home / "logs" / "cdk-deploy-local.log").read_text()
     assert log.count("(no changes)") == len(STACKS), log
     assert {one["agentRuntimeName"]: one["agentRuntimeVersion"] for one in _runtimes(project)} == before
