@@ -46,14 +46,15 @@ def validate(model: type[ModelT], document: Document, *, later: Mapping[str, str
         InputError: The document breaks the schema; carries every problem, those of the reader included.
     """
     problems: list[Problem] = []
+    data = document.data()
     try:
-        validated = model.model_validate(document.data())
+        validated = model.model_validate(data)
     except ValidationError as error:
         translator = _Translator(model, document, later)
         errors = error.errors(include_url=False)
         for details in errors:
             problems += translator.problems(details)
-        for fault in rules_on_valid_fields(model, document.data(), [details["loc"] for details in errors]):
+        for fault in rules_on_valid_fields(model, data, [details["loc"] for details in errors]):
             problems.append(translator.of_fault(fault, fault.at))
     # Where the schema has something to say of a value, that is the better message.
     told = {(problem.line, problem.column) for problem in problems}

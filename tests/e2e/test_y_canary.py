@@ -1,7 +1,4 @@
-"""A canary that goes to all and one that goes back, under load: nobody sees a failure, and sessions stay as they began.
-
-It leaves the environment with canaries, for the bad releases that come after.
-"""
+"""A canary that goes to all and one that goes back, under load: nobody sees a failure, sessions stay as they began."""
 
 from __future__ import annotations
 

@@ -173,6 +173,9 @@ def _until_refused(url):
             httpx.get(f"{url}/ping", timeout=60)
         except httpx.ConnectError:
             return
+        except httpx.ReadError:
+            # It stood in the line of a socket that has just been closed.
+            continue
         time.sleep(0.05)
     pytest.fail("The process still takes connections.")
 

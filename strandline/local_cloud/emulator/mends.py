@@ -17,7 +17,7 @@ from ministack.core.responses import get_account_id, get_region
 def apply() -> None:
     """Apply them; once, before the first request."""
     _count_loopback_as_secure()
-    _ask_for_tasks_by_their_names()
+    _ask_for_tasks_and_services_by_their_names()
     _ask_for_what_is_listed_and_searched()
     _tell_policies_of_conditional_writes()
     logging.getLogger("hypercorn.access").disabled = True
@@ -33,8 +33,8 @@ def _count_loopback_as_secure() -> None:
     ministack.pin_request_origin = pin_request_origin
 
 
-def _ask_for_tasks_by_their_names() -> None:
-    """What runs, describes or stops tasks is asked for them; MiniStack asks for the cluster whenever it is named.
+def _ask_for_tasks_and_services_by_their_names() -> None:
+    """Who has to do with a task or a service is asked for that; MiniStack asks for the cluster whenever it is named.
 
     The cluster is a condition of those actions ("Actions, resources, and condition keys for Amazon Elastic Container
     Service", Service Authorization Reference).
@@ -45,11 +45,13 @@ def _ask_for_tasks_by_their_names() -> None:
         service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str, account: str
     ) -> str:
         asked = _asked(body) if service == "ecs" else {}
-        prefix = f"arn:aws:ecs:{region}:{account}"
+        prefix, cluster = f"arn:aws:ecs:{region}:{account}", str(asked.get("cluster", "default")).rpartition("/")[2]
         if "taskDefinition" in asked and "serviceName" not in asked and "service" not in asked:
             return _arn(asked["taskDefinition"], f"{prefix}:task-definition/")
         if tasks := asked.get("tasks") or ([asked["task"]] if "task" in asked else []):
-            return _arn(tasks[0], f"{prefix}:task/{asked.get('cluster', 'default').rpartition('/')[2]}/")
+            return _arn(tasks[0], f"{prefix}:task/{cluster}/")
+        if services := asked.get("services") or ([asked["service"]] if "service" in asked else []):
+            return _arn(services[0], f"{prefix}:service/{cluster}/")
         return str(resource_of(service, method, path, headers, body, query, region, account))
 
     def request_tag_context(service: str, action: str, body: bytes, params: Any) -> dict[str, Any]:
