@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from agent_runtime.errors import InputError
 from agent_runtime.validation import validate
 from agent_runtime.yaml_reader import parse_yaml
+from gateway.scenario_schema import Pace, ProviderFault, Rule, Scenario, TextMatch, ToolCall, ToolResult, Usage, When
 from gateway.settings import GatewaySettings
 from strandline.blueprint_docs import END, GATEWAY_START, with_tables
 from strandline.gateway_schema import gateway_schema, gateway_schema_text
@@ -104,3 +105,12 @@ def test_editors_and_the_loader_refuse_alike(path, value):
     assert not EDITOR.is_valid(document)
     with pytest.raises(InputError):
         validate(GatewaySettings, parse_yaml(yaml.safe_dump(document).encode(), "gateway.yaml"))
+
+
+def test_the_page_says_what_a_scenario_may_say():
+    section = PAGE.partition("## Scenarios")[2].partition("\n## ")[0]
+    example = section.partition("```yaml\n")[2].partition("```")[0]
+    assert len(validate(Scenario, parse_yaml(example.encode(), "gateway.md")).rules) == 4
+    inside = (Rule, When, TextMatch, ToolResult, ToolCall, ProviderFault, Pace, Usage)
+    names = {name for model in inside for name in model.model_fields}
+    assert {name for name in names if f"`{name}`" not in section} == set()
