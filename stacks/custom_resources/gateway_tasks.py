@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _POLL_SECONDS = 3.0
@@ -38,8 +38,7 @@ class GatewayTasks:
 
     def began_after(self, moment: dt.datetime) -> bool:
         """Whether every task that serves, or is about to, began after a moment."""
-        deployments = self._deployments()
-        return deployments[0]["rolloutState"] == "COMPLETED" and all(_is_after(one, moment) for one in deployments)
+        return _serve_since(self._deployments(), moment)
 
     def replace_older(
         self, moment: dt.datetime, remaining: Callable[[], float], progress: Callable[[str], None] = lambda _: None
@@ -58,10 +57,10 @@ class GatewayTasks:
         """
         is_started = False
         while remaining() > 0:
-            if self.began_after(moment):
+            deployments = self._deployments()
+            if _serve_since(deployments, moment):
                 return
-            newest = self._deployments()[0]
-            state = newest["rolloutState"]
+            newest, state = deployments[0], deployments[0]["rolloutState"]
             if state in ("IN_PROGRESS", "COMPLETED") and _is_after(newest, moment):
                 serving = f"{newest['runningCount']} of {newest['desiredCount']} new tasks"
                 progress(f"gateway: {serving if state == 'IN_PROGRESS' else 'old tasks answer their last requests'}")
@@ -87,6 +86,10 @@ class GatewayTasks:
         if not newest:
             raise NewTasksFail(f"there is no service {self._named['service']} that serves")
         return newest + [one for one in every if one["status"] == "ACTIVE" and not _has_failed(one)]
+
+
+def _serve_since(deployments: Sequence[Mapping[str, Any]], moment: dt.datetime) -> bool:
+    return deployments[0]["rolloutState"] == "COMPLETED" and all(_is_after(one, moment) for one in deployments)
 
 
 def _has_failed(deployment: Mapping[str, Any]) -> bool:

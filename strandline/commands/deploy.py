@@ -135,11 +135,13 @@ class Deployment:
         self._bootstrap_local()
         first = ["Secrets", *(["Releases"] if self._target.environment.is_locked else [])]
         # Where they are there, what else changes in them comes with all the rest, before any agent.
-        if not self._are_there(first) or self._without_value(users):
+        is_prepared = self._are_there(first) and not self._without_value(users)
+        if not is_prepared:
             stacks = [f"{self._stage}/{name}" for name in first]
             self._cdk(["deploy", *stacks, "--exclusively", *_APPROVED], "Deploying the secrets")
         before_agents()
-        self.require_values(users)
+        if not is_prepared:
+            self.require_values(users)
         if self._target.environment.is_locked:
             self._require_release()
         self._cdk(["deploy", f"{self._stage}/*", "--concurrency", "4", *_APPROVED], f"Deploying {self._stage}")
