@@ -28,6 +28,15 @@ FORBIDDEN = {
 """What no module of a package imports, at its top or in a function."""
 
 
+def modules_of(node: ast.AST) -> set[str]:
+    """What a statement may import, by full names; `from a import b` may mean `a` and `a.b`. Nothing of this package."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return set()
+
+
 def imported(file: Path) -> set[str]:
     """Top-level packages that a file imports, wherever in it, except for type checkers only."""
     tree = ast.parse(file.read_text(), file.name)
@@ -42,10 +51,9 @@ def imported(file: Path) -> set[str]:
     for node in ast.walk(tree):
         if id(node) in only_types:
             continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(file.relative_to(ROOT).parts[0] if node.level else (node.module or "").partition(".")[0])
+        found |= {name.partition(".")[0] for name in modules_of(node)}
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found.add(file.relative_to(ROOT).parts[0])
     return found
 
 
@@ -147,28 +155,18 @@ def test_cdk_json_runs_the_app_of_this_project_and_asks_before_it_broadens_right
 
 def cdk_modules(file: Path) -> set[str]:
     """Modules of aws_cdk that a file names, `from aws_cdk import Stack` as `aws_cdk` itself."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(), file.name)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found |= {name for name in names if name.partition(".")[0] == "aws_cdk"}
+    tree = ast.parse(file.read_text(), file.name)
     installed = Path(find_spec("aws_cdk").origin).parents[1]
-    return {name for name in found if installed.joinpath(*name.split(".")).is_dir()}
+    found = set().union(*(modules_of(node) for node in ast.walk(tree)))
+    return {name for name in found if name.split(".")[0] == "aws_cdk" and installed.joinpath(*name.split(".")).is_dir()}
 
 
 def test_mypy_reads_every_module_of_the_cdk_that_we_name() -> None:
     """One that it skips has no types, and nothing would say so."""
     overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
     read = [module for one in overrides if one.get("follow_imports") == "normal" for module in one["module"]]
-    named = set().union(*(cdk_modules(file) for name in ("app.py", "stacks") for file in _python_files(ROOT / name)))
+    files = [ROOT / "app.py", *(ROOT / "stacks").rglob("*.py")]
+    named = set().union(*map(cdk_modules, files))
 
     assert len(named) > 10
     assert {name for name in named if not any(fnmatch.fnmatch(name, pattern) for pattern in read)} == set()
-
-
-def _python_files(place: Path) -> list[Path]:
-    return [place] if place.is_file() else sorted(place.rglob("*.py"))
