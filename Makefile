@@ -42,7 +42,7 @@ test: setup test-servers ## all tests, the end-to-end ones included
 	$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 30
 
 drill: setup test-servers ## every kind of secret rotated under load, on this machine (minutes); writes benchmarks/results/drill.json
-	$(BIN)/python -m benchmarks.drill
+	JSII_NODE="$(NODE_BIN)/node" $(BIN)/python -m benchmarks.drill
 
 test-artefacts: setup ## every artefact: its content, its modules imported by the Python that it is for, a builtin tool (minutes)
 	STRANDLINE_EVERY_SET=1 $(BIN)/pytest tests/packaging/test_imports.py tests/packaging/test_contents.py tests/tools/test_synth.py

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
+
+from strandline.toolchain import node_bin
+
+# jsii starts the node that this names when aws_cdk is first imported; a machine has an older one or none.
+os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
 
 # These share a cloud or a deployment; every other module is a group of its own.
 TOGETHER = ("tests/e2e", "tests/local_cloud")

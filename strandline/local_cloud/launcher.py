@@ -129,9 +129,6 @@ def _environment(paths: CloudPaths) -> dict[str, str]:
     """Nothing of the operator's environment but the path to programs: no credential, no proxy."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
-        # A request to a load balancer keeps one until its answer begins, and again for each piece of that: with
-        # MiniStack's 64, forty streams wait for each other's.
-        "MINISTACK_WORKER_THREADS": "1000",
         "HOME": str(paths.scratch),
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(EMULATOR_SOURCE),

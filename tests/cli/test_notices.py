@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from typer.testing import CliRunner
 
 from strandline.cli import app
-from strandline.toolchain import node_bin
 from tests.stacks.projects import bedrock, blueprint, synthesise, write_project
-
-os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
 
 BUDGET = {"max_usd": 5}
 ENVIRONMENTS = {

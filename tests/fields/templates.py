@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,10 @@ from agent_runtime.bundle import build_bundle
 from agent_runtime.user_code import needs_user_code
 from stacks.artefacts import features_of
 from stacks.packaging import AGENTCORE, CodeArtefact
-from strandline.toolchain import node_bin
 
 if TYPE_CHECKING:
     from agent_runtime.loader import LoadedBlueprint
     from stacks.environments import Environment
-
-# jsii starts the node that this names when aws_cdk is first imported.
-os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
 
 
 def synthesised(agent: LoadedBlueprint, environment: Environment) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -113,9 +114,13 @@ def test_a_balancer_streams(web, tmp_path):
             (tmp_path / f"gate{number + 1}").touch()
 
 
-def test_a_task_that_dies_is_replaced(web):
-    killed = fetch(url(web))["pid"]
+def test_a_task_that_dies_is_replaced_and_its_answer_has_no_end(web, tmp_path):
+    streaming = urllib.request.urlopen(url(web, f"/stream?gate={tmp_path / 'gate'}"))
+    assert streaming.read1() == b"0"
+    killed = int(streaming.headers["x-pid"])
     os.kill(killed, signal.SIGKILL)
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        streaming.read()
 
     def replaced():
         try:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from strandline.toolchain import node_bin
 from tests.stacks.projects import Assembly, bedrock, blueprint, synthesise, write_project
-
-# jsii starts the node that this names when aws_cdk is first imported.
-os.environ.setdefault("JSII_NODE", str(node_bin() / "node"))
 
 KEY_ARN = "arn:aws:kms:us-east-1:111111111111:key/11111111-2222-3333-4444-555555555555"
 PRODUCTION_KEY_ARN = "arn:aws:kms:eu-central-1:222222222222:key/11111111-2222-3333-4444-555555555555"

@@ -29,6 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def stream(self, gate):
         self.send_response(200)
         self.send_header("transfer-encoding", "chunked")
+        self.send_header("x-pid", str(os.getpid()))
         self.end_headers()
         for number in range(3):
             while number and not Path(f"{gate}{number}").exists():

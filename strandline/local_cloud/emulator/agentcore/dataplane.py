@@ -16,8 +16,8 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import StreamingResponse, error_response_json, json_response
 from ministack.services import bedrock_agentcore as service
 
+from .. import relay
 from ..redaction import redact
-from . import relay
 from .control import Conflict, NotFound, Runtimes, read
 from .protocols import CARD_PATH, protocol_of
 from .session import Session, StartFailure
@@ -167,9 +167,10 @@ class Operations:
             return _error("RuntimeClientError", f"The runtime could not be started. {redact(str(failure))}", 424)
         names = dict.fromkeys({_SESSION_HEADER, *protocol_of(version).session_headers}, session_id)
         try:
-            upstream = await relay.open_upstream(
-                session.port, path, body, _forwarded(headers, version) | names, self._timeout
-            )
+            address = ("127.0.0.1", session.port)
+            sent = {"host": f"{address[0]}:{address[1]}"} | _forwarded(headers, version) | names
+            method = "GET" if body is None else "POST"
+            upstream = await relay.open_upstream(address, method, path, body, sent, self._timeout)
         except relay.Unreachable as fault:
             await asyncio.to_thread(session.settle)
             session.release()
@@ -202,7 +203,7 @@ def _streamed(upstream: relay.Upstream, session: Session, names: dict[str, str])
         finally:
             session.release()
 
-    returned = {name: upstream.headers[name] for name in _RETURNED if name in upstream.headers}
+    returned = {name: value for name, value in upstream.headers if name in _RETURNED}
     return upstream.status, returned | names, StreamingResponse(run)
 
 

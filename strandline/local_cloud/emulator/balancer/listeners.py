@@ -19,6 +19,9 @@ from ministack import app as ministack
 from ministack.core.responses import StreamingResponse, request_scope
 from ministack.services import alb
 
+from .. import relay
+from .targets import port_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
@@ -43,8 +46,8 @@ class Balancers:
         self._lock = threading.Lock()
 
     def install(self) -> None:
-        """Give new load balancers an address, and count what is in flight."""
-        create, proxy = alb._ACTION_MAP["CreateLoadBalancer"], alb._proxy_http_target
+        """Give new load balancers an address, and carry requests to targets ourselves."""
+        create = alb._ACTION_MAP["CreateLoadBalancer"]
 
         def create_lb(params: Any) -> Any:
             before = set(alb._lbs)
@@ -57,11 +60,8 @@ class Balancers:
                 answer = (status, headers, body.replace(name.encode(), record["DNSName"].encode()))
             return answer
 
-        async def proxy_http_target(target: dict[str, Any], *rest: Any) -> Any:
-            return await self._counted(str(target.get("Id", "")), proxy, target, *rest)
-
         alb._ACTION_MAP["CreateLoadBalancer"] = create_lb
-        alb._proxy_http_target = proxy_http_target
+        alb._proxy_http_target = self._carry
 
     def give_address(self, record: dict[str, Any]) -> str:
         """An address of its own for a load balancer, as its DNS name."""
@@ -82,26 +82,43 @@ class Balancers:
                     return
             time.sleep(_POLL_SECONDS)
 
-    async def _counted(self, address: str, proxy: Callable[..., Any], *arguments: Any) -> Any:
+    async def _carry(
+        self,
+        target: dict[str, Any],
+        group: dict[str, Any],
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        _query: Any,
+        raw_query: str = "",
+    ) -> tuple[int, dict[str, Any], Any]:
+        """Send a request to a target; MiniStack has two threads for each, and one more for each piece of the answer."""
+        address, port = str(target["Id"]), port_of(target, group)
         with self._lock:
             self._in_flight[address] += 1
         try:
-            status, headers, body = await proxy(*arguments)
-        except BaseException:
+            upstream = await relay.open_upstream(
+                (address, port),
+                method,
+                f"{path}?{raw_query}" if raw_query else path,
+                body if body or "content-length" in headers else None,
+                headers,
+                alb.TARGET_IDLE_TIMEOUT,
+            )
+        except BaseException as fault:
             self._done(address)
+            if isinstance(fault, relay.Unreachable):
+                return _unreachable(fault)
             raise
-        if not isinstance(body, StreamingResponse):
-            self._done(address)
-            return status, headers, body
-        runner = body.runner
 
-        async def run(send: Any, receive: Any) -> None:
+        async def run(send: relay.Send, receive: relay.Receive) -> None:
             try:
-                await runner(send, receive)
+                await relay.stream(upstream, send, receive)
             finally:
                 self._done(address)
 
-        return status, headers, StreamingResponse(run)
+        return upstream.status, _returned(upstream.headers), StreamingResponse(run)
 
     def _done(self, address: str) -> None:
         with self._lock:
@@ -138,6 +155,21 @@ class Balancers:
         )
         logger.info("address=<%s>, port=<%s> | listening", *endpoint)
         return task, stop
+
+
+def _unreachable(fault: relay.Unreachable) -> tuple[int, dict[str, Any], bytes]:
+    """As a balancer tells of it ("Troubleshoot your Application Load Balancers", Elastic Load Balancing)."""
+    status, title = (504, "Gateway Time-out") if fault.timed_out else (502, "Bad Gateway")
+    return status, {"Content-Type": "text/html"}, f"<html><h1>{status} {title}</h1></html>".encode()
+
+
+def _returned(headers: list[tuple[str, str]]) -> dict[str, Any]:
+    """What a client gets of a target's headers: a repeated one is a list; the listener's server dates the answer."""
+    returned: dict[str, Any] = {}
+    for name, value in headers:
+        if name == "content-length" or name not in {*relay.HOP_BY_HOP, "date"}:
+            returned.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in returned.items()}
 
 
 async def _serve(application: Any, config: Config, stop: asyncio.Event) -> None:

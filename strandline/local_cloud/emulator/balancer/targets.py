@@ -74,7 +74,9 @@ class TargetHealth:
         raw_path: Any = None,
     ) -> Any:
         arn = group["TargetGroupArn"]
-        states = [(target, self.state(arn, target["Id"], _port(target, group))) for target in alb._targets.get(arn, [])]
+        states = [
+            (target, self.state(arn, target["Id"], port_of(target, group))) for target in alb._targets.get(arn, [])
+        ]
         usable = [target for target, state in states if state == "healthy"]
         # With no healthy target left a balancer sends to all of them rather than to none.
         usable = usable or [target for target, state in states if state == "unhealthy"]
@@ -96,7 +98,7 @@ class TargetHealth:
         for target in alb._targets.get(arn, []):
             if wanted and target["Id"] not in wanted:
                 continue
-            port = _port(target, alb._tgs[arn])
+            port = port_of(target, alb._tgs[arn])
             state = self.state(arn, target["Id"], port)
             cause = {"initial": "Elb.InitialHealthChecking", "unhealthy": "Target.FailedHealthChecks"}.get(state)
             reason = f"<Reason>{cause}</Reason>" if cause else ""
@@ -155,10 +157,11 @@ def _registered(group: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     arn = group["TargetGroupArn"]
     fields = arn.split(":")
     targets = alb._targets.get_scoped(fields[4], fields[3], arn) or []
-    return {(arn, target["Id"], _port(target, group)): group for target in targets}
+    return {(arn, target["Id"], port_of(target, group)): group for target in targets}
 
 
-def _port(target: dict[str, Any], group: dict[str, Any]) -> int:
+def port_of(target: dict[str, Any], group: dict[str, Any]) -> int:
+    """The port that a target listens on: its own, or the group's."""
     return int(target.get("Port") or group.get("Port") or 80)
 
 
