@@ -32,8 +32,8 @@ from tests.support.servers import may_log_in, set_password
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CALM_SECONDS = 12.0
-"""Long enough for a 99th percentile that one slow answer does not decide."""
+CALM_SECONDS, WARM_SECONDS = 12.0, 3.0
+"""Long enough for a 99th percentile that one slow answer does not decide; and before, until connections are open."""
 AFTER_SECONDS = 5.0
 # A model takes its time; without it the figures would be those of this machine's processor, which starts tasks besides.
 PACED = Reply(delay=0.5, pause=0.06)
@@ -115,7 +115,7 @@ def drill(kind: str, url: str, rotate: Callable[[], float], count_uses_after: Ca
         The row.
     """
     with Load([url]) as load:
-        load.calm(CALM_SECONDS)
+        load.calm(CALM_SECONDS, WARM_SECONDS)
         seconds = rotate()
         ended = time.monotonic()
         time.sleep(AFTER_SECONDS)

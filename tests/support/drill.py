@@ -113,12 +113,14 @@ class Load:
         urls: Handlers, asked by turns.
         rate: Requests a second.
         answers: What has come back.
-        calm_until: Until when nothing disturbed it, by a clock that only grows.
+        calm_since: Since when it goes steadily, by a clock that only grows.
+        calm_until: Until when nothing disturbed it.
     """
 
     urls: list[str]
     rate: float = RATE
     answers: list[Answered] = field(default_factory=list)
+    calm_since: float = 0.0
     calm_until: float = 0.0
 
     def __enter__(self):
@@ -135,8 +137,15 @@ class Load:
         self._stopping.set()
         self._thread.join()
 
-    def calm(self, seconds):
-        """Lets it run undisturbed; what was sent until now is what the rotation is compared with."""
+    def calm(self, seconds, warm_seconds=0.0):
+        """Lets it run undisturbed; what is sent in these seconds is what the rotation is compared with.
+
+        Args:
+            seconds: How long.
+            warm_seconds: How long before that, in which connections are opened.
+        """
+        time.sleep(warm_seconds)
+        self.calm_since = time.monotonic()
         time.sleep(seconds)
         self.calm_until = time.monotonic()
 
@@ -147,7 +156,7 @@ class Load:
 
     def row(self, kind, *, seconds_until_everywhere, old_key_uses_after):
         """The drill's figures, once it has been stopped."""
-        calm = [answer.seconds for answer in self.answers if answer.begun < self.calm_until]
+        calm = [answer.seconds for answer in self.answers if self.calm_since <= answer.begun < self.calm_until]
         rotating = [answer.seconds for answer in self.answers if answer.begun >= self.calm_until]
         return {
             "kind": kind,
