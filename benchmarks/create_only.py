@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 
-from cfnlint.schema import ResourceNotFoundError
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
 from strandline.pricing import KNOWN_TYPES
 from strandline.releases.changes import CREATE_ONLY
 
@@ -24,6 +21,10 @@ def create_only() -> dict[str, list[str]]:
 
 
 def _of_type(kind: str) -> list[str]:
+    # Imported by who asks: it takes three seconds, and each process of the tests reads this module.
+    from cfnlint.schema import ResourceNotFoundError
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
     try:
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, kind).schema
     except ResourceNotFoundError:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import warnings
+import importlib
 
 import pytest
 
 from tests.runtime.handler import MODEL_ID
 from tests.support.openai_server import Reply
 
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import litellm
-    from litellm.llms.bedrock.chat.agentcore.transformation import AmazonAgentCoreConfig
-
 ARN = "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/tide-AbCdEf1234"
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.fixture(scope="module", name="litellm")
+def imported_litellm():
+    """Imported by who needs it: it takes seconds, and each process of the tests reads this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        patch.setenv("LITELLM_MODE", "PRODUCTION")
+        yield importlib.import_module("litellm")
+
+
 @pytest.fixture
-def complete(handler):
+def complete(handler, litellm):
     """Asks through LiteLLM, whose requests go to our handler instead of AWS."""
 
     def ask(**more):
@@ -59,10 +60,11 @@ def test_streamed_answer_is_the_text_in_pieces(complete, endpoint):
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def test_json_answer_is_read_by_the_same_parser(handler, endpoint):
+def test_json_answer_is_read_by_the_same_parser(handler, endpoint, litellm):
     endpoint.script(MODEL_ID, Reply(text="High water at six.", reasoning="The moon."))
 
-    parsed = AmazonAgentCoreConfig()._get_parsed_response(handler.invoke({"prompt": "Hello"}))
+    route = importlib.import_module("litellm.llms.bedrock.chat.agentcore.transformation")
+    parsed = route.AmazonAgentCoreConfig()._get_parsed_response(handler.invoke({"prompt": "Hello"}))
 
     assert parsed["content"] == "High water at six."
 
