@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tempfile
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_runtime.errors import EnvironmentFault, InputError
+from stacks.packaging.records import altered_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,29 +63,54 @@ def names_in(locks: Sequence[Path]) -> set[str]:
 def install(locks: Sequence[Path], target: Target, interpreter: Interpreter, tree: Path) -> None:
     """Installs locked wheels into a folder.
 
+    uv compares a wheel with its hash when it downloads it, and never again what it has unpacked into its cache. Other
+    programs write there, by the links that environments are made of: such as those that add a company's certificate
+    to certifi's. So each file is compared with its wheel's record.
+
     Args:
         locks: Lock files with hashes, installed together.
         target: What the wheels have to run on.
         interpreter: A Python of the target's version.
-        tree: The folder.
+        tree: The folder, which is not there yet.
 
     Raises:
         InputError: The user's packages have no wheels for the target, or are locked without hashes.
-        EnvironmentFault: The wheels cannot be had.
+        EnvironmentFault: The wheels cannot be had, or something changes what they hold.
     """
     # Hard links would let whoever writes into the tree write into uv's cache.
     options = ["--target", str(tree), "--require-hashes", "--no-compile-bytecode", "--link-mode", "copy"]
     for lock in locks:
         options += ["--requirements", str(lock)]
     said = _uv(["install", *options], target, interpreter)
-    if said is None:
-        return
     names = ", ".join(lock.name for lock in locks)
+    if said is None:
+        altered = altered_files(tree)
+        if altered:
+            shutil.rmtree(tree)
+            _install_anew(altered, options, target, interpreter, tree)
+        return
     if mend := _users_fault(said):
         raise InputError(f"uv cannot install {names}: {said}\n{mend}")
     raise EnvironmentFault(
         f"uv cannot install {names} for {target.platform}, Python {target.python}: {said}\n{_mend(said)}"
     )
+
+
+def _install_anew(
+    altered: dict[str, str], options: list[str], target: Target, interpreter: Interpreter, tree: Path
+) -> None:
+    """Installs once more, with what was altered downloaded and unpacked into uv's cache anew."""
+    file, package = next(iter(altered.items()))
+    not_so = f"{file} in uv's cache is not what the wheel of {package} holds, which"
+    refreshed = [part for name in sorted(set(altered.values())) for part in ("--refresh-package", name)]
+    said = _uv(["install", *options, *refreshed], target, interpreter, is_cache_enough=False)
+    if said is not None:
+        raise EnvironmentFault(f"{not_so} cannot be had again: {said}\n{_mend(said)}")
+    if file in altered_files(tree):
+        raise EnvironmentFault(
+            f"{not_so} was asked for again: find out what on this machine changes installed packages, and run "
+            f"`uv cache clean {package}`."
+        )
 
 
 def wheels_of(locks: Sequence[Path], target: Target, interpreter: Interpreter) -> dict[tuple[str, str], list[Wheel]]:
@@ -116,7 +143,7 @@ def wheels_of(locks: Sequence[Path], target: Target, interpreter: Interpreter) -
     }
 
 
-def _uv(arguments: list[str], target: Target, interpreter: Interpreter) -> str | None:
+def _uv(arguments: list[str], target: Target, interpreter: Interpreter, *, is_cache_enough: bool = True) -> str | None:
     """Runs `uv pip` for a target; gives what it says when it fails, else nothing."""
     import uv
 
@@ -125,7 +152,7 @@ def _uv(arguments: list[str], target: Target, interpreter: Interpreter) -> str |
     if not target.is_host:
         command += ["--python-platform", target.platform]
     # Whatever is locked never changes, so a warm cache needs no question to the index.
-    for network in (["--offline"], []):
+    for network in (["--offline"], []) if is_cache_enough else ([],):
         done = subprocess.run([*command, *network], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return None

@@ -49,7 +49,11 @@ def test_another_path_and_umask_and_time_and_python_and_processors_give_the_same
     )
     installed = [path for path in sys.path if "site-packages" in path]
     variables = {
-        **{name: os.environ[name] for name in ("HOME", "PATH", "PYENV_ROOT", "UV_CACHE_DIR") if name in os.environ},
+        **{
+            name: os.environ[name]
+            for name in ("HOME", "PATH", "PYENV_ROOT", "SSL_CERT_FILE", "UV_CACHE_DIR")
+            if name in os.environ
+        },
         **{"PYTHONPATH": os.pathsep.join([str(project), *installed]), "PYTHONDONTWRITEBYTECODE": "1"},
         **{"LC_ALL": "C", "PYTHONHASHSEED": "7", "TZ": "Asia/Kolkata"},
     }
