@@ -21,7 +21,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 5.0
-HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
 """Headers of one connection, which is not the next one's."""
 
 
