@@ -100,17 +100,20 @@ def _install_anew(
     altered: dict[str, str], options: list[str], target: Target, interpreter: Interpreter, tree: Path
 ) -> None:
     """Installs once more, with what was altered downloaded and unpacked into uv's cache anew."""
-    file, package = next(iter(altered.items()))
-    not_so = f"{file} in uv's cache is not what the wheel of {package} holds, which"
     refreshed = [part for name in sorted(set(altered.values())) for part in ("--refresh-package", name)]
     said = _uv(["install", *options, *refreshed], target, interpreter, is_cache_enough=False)
     if said is not None:
-        raise EnvironmentFault(f"{not_so} cannot be had again: {said}\n{_mend(said)}")
-    if file in altered_files(tree):
+        raise EnvironmentFault(f"{_not_so(altered)}, which cannot be had again: {said}\n{_mend(said)}")
+    if still := altered_files(tree):
         raise EnvironmentFault(
-            f"{not_so} was asked for again: find out what on this machine changes installed packages, and run "
-            f"`uv cache clean {package}`."
+            f"{_not_so(still)}, though that was asked for again: run `uv cache clean {next(iter(still.values()))}`, or find "
+            "out what on this machine changes installed packages. If the wheel was published so, name another version."
         )
+
+
+def _not_so(altered: dict[str, str]) -> str:
+    file, package = next(iter(altered.items()))
+    return f"{file} in uv's cache is not what the wheel of {package} holds"
 
 
 def wheels_of(locks: Sequence[Path], target: Target, interpreter: Interpreter) -> dict[tuple[str, str], list[Wheel]]:
