@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _Files = tuple[tuple[str, bytes], ...]
 
+_SCRATCH = ".building-"
 _KEPT = 16
 """Artefacts of one name, and layers, that stay for whoever goes back to them; each is some 20 to 100 MB."""
 
@@ -116,6 +117,7 @@ def build_code_artefact(
         folder.mkdir(parents=True, exist_ok=True)
         with _exclusive(folder / ".building"):
             if not stamp.exists():
+                _remove_cut_off(folder)
                 _build(packages, target, path, files)
                 stamp.write_text(_sha256(path))
                 _remove_old(path, (".sha256", ".cdx.json", ".zip"))
@@ -132,7 +134,7 @@ def _build(packages: _Packages, target: Target, path: Path, user_files: _Files) 
     interpreter = interpreter_for(target)
     layer = path.parent / f"{packages.name}-{target.platform}-{target.python}-{_layer_key(packages, target)}.layer"
     components = layer.with_suffix(".components")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as scratch:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_SCRATCH) as scratch:
         if not components.exists():
             _build_layer(packages, target, interpreter, Path(scratch) / "packages", layer)
             _remove_old(layer, (".components", ".layer"))
@@ -187,6 +189,12 @@ def _remove_old(newest: Path, suffixes: Sequence[str]) -> None:
     for old in by_use[_KEPT:]:
         for suffix in suffixes:
             old.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _remove_cut_off(folder: Path) -> None:
+    """Removes the scratch of builders that were killed; nobody else builds now."""
+    for scratch in folder.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(scratch)
 
 
 def _merged(packages: list[Entry], sources: list[Entry]) -> list[Entry]:

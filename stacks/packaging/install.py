@@ -106,8 +106,8 @@ def _install_anew(
         raise EnvironmentFault(f"{_not_so(altered)}, which cannot be had again: {said}\n{_mend(said)}")
     if still := altered_files(tree):
         raise EnvironmentFault(
-            f"{_not_so(still)}, though that was asked for again: run `uv cache clean {next(iter(still.values()))}`, or find "
-            "out what on this machine changes installed packages. If the wheel was published so, name another version."
+            f"{_not_so(still)}, though that was asked for again: run `uv cache clean {next(iter(still.values()))}`, or "
+            "find out what on this machine changes installed packages. If it was published so, name another version."
         )
 
 

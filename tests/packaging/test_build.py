@@ -125,11 +125,14 @@ def test_a_build_that_was_cut_off_is_not_taken_for_a_whole_one(installs: list[li
     whole = build_code_artefact(("light",), AGENTCORE, tmp_path)
     whole.path.write_bytes(b"half a zip")
     whole.path.with_suffix(".sha256").unlink()  # the stamp is written last
+    scratch = tmp_path / "artefacts" / ".building-cut-off"
+    (scratch / "packages").mkdir(parents=True)
 
     again = build_code_artefact(("light",), AGENTCORE, tmp_path)
 
     assert again.sha256 == whole.sha256
     assert zipfile.is_zipfile(again.path)
+    assert not scratch.exists()
 
 
 def test_packages_that_were_cut_off_are_packed_again(installs: list[list[str]], tmp_path: Path) -> None:
